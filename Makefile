@@ -7,3 +7,6 @@ BIN := .venv/bin
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+build/types: $(wildcard *.py) graphs nodes tools memory
+	@mkdir -p $@/langgraph_agora && cd $@/langgraph_agora && ln -sfn ../../../*.py ../../../py.typed ../../../graphs ../../../nodes ../../../tools ../../../memory .

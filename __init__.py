@@ -1,0 +1,1 @@
+"""langgraph-agora: coordination patterns for LangGraph."""

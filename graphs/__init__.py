@@ -1,0 +1,1 @@
+"""The graphs, one file a pattern."""
