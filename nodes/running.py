@@ -1,0 +1,200 @@
+"""How a node runs: one body for `invoke` and `ainvoke`, time limits, and work that can be left behind.
+
+A node's body is a generator function `body(spec, state, config)`. It yields what has to be done outside (an effect: a
+model call, a tool call, blocking work) and is handed the result back; it returns the state update. `Node` drives the
+same body synchronously or asynchronously, so nothing is written twice and nothing needs a running loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.tools import BaseTool, StructuredTool, Tool
+
+T = TypeVar("T")
+Spec = TypeVar("Spec")
+
+
+class Effect(Protocol):
+    """Something that a body asks its driver to do: the same thing, blocking or awaited."""
+
+    def run(self) -> Any:
+        """Do it and block."""
+
+    async def arun(self) -> Any:
+        """Do it without blocking the event loop."""
+
+
+Body = Generator[Effect, Any, T]
+
+
+class Node(Runnable[Any, Any], Generic[Spec]):
+    """A LangGraph node made of a module-level body and the frozen spec it works from.
+
+    Args:
+        body: Generator function `(spec, state, config) -> update`, see the module's docstring.
+        spec: What the factory was given; it can be pickled when its tools and its model can.
+        name: The node's name in drawings and traces.
+    """
+
+    def __init__(self, body: Callable[[Spec, Any, RunnableConfig], Body[Any]], spec: Spec, name: str) -> None:
+        self.body, self.spec, self.name = body, spec, name
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Run the body; effects block this thread."""
+        return drive(self.body(self.spec, input, config or {}))
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Run the body; effects are awaited."""
+        return await adrive(self.body(self.spec, input, config or {}))
+
+
+def drive(body: Body[T]) -> T:
+    """Run a body to its end, blocking on each effect; an effect's exception is raised inside the body."""
+    try:
+        effect = next(body)
+        while True:
+            try:
+                result = effect.run()
+            except BaseException as error:
+                effect = body.throw(error)
+            else:
+                effect = body.send(result)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+
+
+async def adrive(body: Body[T]) -> T:
+    """Run a body to its end, awaiting each effect; an effect's exception is raised inside the body."""
+    try:
+        effect = next(body)
+        while True:
+            try:
+                result = await effect.arun()
+            except BaseException as error:
+                effect = body.throw(error)
+            else:
+                effect = body.send(result)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Blocking work (loading a model, opening a file): inline under `invoke`, in a thread under `ainvoke`."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+
+    def run(self) -> Any:
+        return self.function(*self.arguments)
+
+    async def arun(self) -> Any:
+        return await asyncio.to_thread(self.function, *self.arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One call of a chat model (or of what was bound to it) within `seconds`; late ones raise TimeoutError."""
+
+    model: Runnable[Any, Any]
+    messages: Sequence[Any]
+    config: RunnableConfig
+    seconds: float | None
+
+    def run(self) -> Any:
+        if self.seconds is None:
+            return self.model.invoke(self.messages, self.config)
+        return left_behind(self.model.invoke, self.messages, self.config).result(self.seconds)
+
+    async def arun(self) -> Any:
+        return await asyncio.wait_for(self.model.ainvoke(self.messages, self.config), self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a tool within `seconds`, whether it was written sync or async; late ones raise TimeoutError.
+
+    A sync tool runs in a daemon thread even under `ainvoke`: a thread of the loop's own pool that hangs would keep
+    `asyncio.run` waiting for five minutes and the process for ever.
+    """
+
+    tool: BaseTool
+    call: dict[str, Any]
+    config: RunnableConfig
+    seconds: float | None
+
+    def run(self) -> Any:
+        return self._started().result(self.seconds)
+
+    async def arun(self) -> Any:
+        if is_async(self.tool):
+            return await asyncio.wait_for(self.tool.ainvoke(self.call, self.config), self.seconds)
+        return await asyncio.wait_for(asyncio.wrap_future(self._started()), self.seconds)
+
+    def _started(self) -> Future[Any]:
+        if is_sync(self.tool):
+            return left_behind(self.tool.invoke, self.call, self.config)
+        return left_behind(asyncio.run, self.tool.ainvoke(self.call, self.config))
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Several effects at once. The result is a list in their order; what raised stands in it as the exception."""
+
+    effects: tuple[Effect, ...]
+
+    def run(self) -> list[Any]:
+        futures = [left_behind(effect.run) for effect in self.effects]
+        return [_settled(future) for future in futures]
+
+    async def arun(self) -> list[Any]:
+        return await asyncio.gather(*(effect.arun() for effect in self.effects), return_exceptions=True)
+
+
+def is_async(tool: BaseTool) -> bool:
+    """Whether the tool has an async body of its own."""
+    inherited = (BaseTool._arun, StructuredTool._arun, Tool._arun)
+    return getattr(tool, "coroutine", None) is not None or type(tool)._arun not in inherited
+
+
+def is_sync(tool: BaseTool) -> bool:
+    """Whether the tool has a sync body; tools of MCP servers have none."""
+    return not (hasattr(tool, "func") and tool.func is None)
+
+
+def left_behind(function: Callable[..., T], *arguments: Any) -> Future[T]:
+    """Run `function` in a daemon thread, with this thread's context; who stops waiting leaves it behind."""
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            result = function(*arguments)
+        except BaseException as error:
+            _settle(future.set_exception, error)
+        else:
+            _settle(future.set_result, result)
+
+    threading.Thread(target=copy_context().run, args=(work,), daemon=True, name="agora-call").start()
+    return future
+
+
+def _settle(setter: Callable[[Any], None], value: Any) -> None:
+    # `asyncio.wait_for` cancels the wrapped future when it gives up; the thread's late result then has nowhere to go.
+    with suppress(InvalidStateError):
+        setter(value)
+
+
+def _settled(future: Future[Any]) -> Any:
+    try:
+        return future.result()
+    except Exception as error:
+        return error
