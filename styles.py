@@ -24,8 +24,9 @@ class AnswerStyle:
     logprobs: bool = False
     """Whether replies carry token probabilities."""
 
-    thought_last: bool = False
-    """Whether the model acts better when it explains itself after the action instead of before."""
+    small: bool = False
+    """Whether the model is so small that it must be led: a tool before the first answer, narrow inputs, worked
+    examples, and a reminder to answer after each result."""
 
 
 def answer_style(model: BaseChatModel) -> AnswerStyle:

@@ -1,8 +1,8 @@
 """Deterministic doubles for tests: models that answer from a script. The package's own tests use them, and yours can.
 
-    model = ScriptedModel([{"action": "calculate", "input": "6 * 7"}, {"action": "final_answer", "input": "42"}])
-    create_react([calculate], model=model).compile().invoke(...)
-    model.requests   # what the model was shown, call by call
+model = ScriptedModel([{"action": "calculate", "input": "6 * 7"}, {"action": "final_answer", "input": "42"}])
+create_react([calculate], model=model).compile().invoke(...)
+model.requests   # what the model was shown, call by call
 """
 
 from __future__ import annotations
@@ -136,8 +136,6 @@ class ScriptedModel(BaseChatModel):
             raise AssertionError(f"The script has {len(self.script)} replies; call {number + 1} was not expected.")
         entry = self.script[min(number, len(self.script) - 1)]
         reply = entry(request) if callable(entry) else entry
-        if isinstance(reply, BaseException):
-            raise reply
         message = _message(reply, number)
         message.usage_metadata = message.usage_metadata or _usage(messages, message)
         return ChatResult(generations=[ChatGeneration(message=message)])
@@ -150,6 +148,8 @@ def _message(reply: Reply, number: int) -> AIMessage:
         return AIMessage("")
     if isinstance(reply, str):
         return AIMessage(reply)
+    if isinstance(reply, BaseException):
+        raise reply
     if isinstance(reply, Mapping):
         return AIMessage(json.dumps(reply, ensure_ascii=False))
     uses = [reply] if isinstance(reply, Use) else list(reply)

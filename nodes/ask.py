@@ -143,9 +143,10 @@ def send(
         budget.start()
     left = [budget.left()["seconds"] for budget in budgets if "seconds" in budget.limits]
     limit = min([*left, *([] if seconds is None else [seconds])], default=None)
+    bound = _bound(model, schema, tools)
     started = time.perf_counter()
     try:
-        message = yield ModelCall(_bound(model, schema, tools), messages, config, limit)
+        message = yield ModelCall(bound, messages, config, limit)
     except (AgoraError, GraphBubbleUp):
         raise
     except TimeoutError:
@@ -224,10 +225,10 @@ def _bound(model: BaseChatModel, schema: Mapping[str, Any] | None, tools: Sequen
     if schema is None:
         return model
     style = answer_style(model)
-    if style.schema_argument == "response_format":
+    if style.constrain == "response_format":
         wrapped = {"name": "answer", "schema": schema, "strict": True}
         return model.bind(response_format={"type": "json_schema", "json_schema": wrapped})
-    if style.schema_argument == "format":
+    if style.constrain == "format":
         return model.bind(format=schema)
     titled = {"title": "answer", "description": "The answer.", **schema}
     return model.with_structured_output(titled, method="json_schema", include_raw=True)

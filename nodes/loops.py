@@ -1,9 +1,9 @@
 """Is the agent going round in circles? A pure judgement on the steps of a ReAct trace.
 
-`find_loop` asks for the absence of new information, not for repeated names. The common rules do otherwise and pay. Those of
-OpenHands compare steps word for word, thoughts included, and know periods 1 and 2 only; that of Gemini CLI hashes name
-and arguments without looking at the result and waits for five rounds. So both miss loops that vary a word or a time
-stamp, and both have stopped agents that were polling or working through a list.
+`find_loop` asks for the absence of new information, not for repeated names. The common rules do otherwise and pay.
+Those of OpenHands compare steps word for word, thoughts included, and know only periods 1 and 2; that of Gemini CLI
+hashes name and arguments without looking at the result and waits for five rounds. So both miss loops that vary a word
+or a time stamp, and both have stopped agents that were polling or working through a list.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ def _round_trip(views: list[View], chains: dict[int, list[View]]) -> Loop:
         evidence = f"{_call(last)} was called {_times(involved)} and the result stays: {_end(last)}"
         return _loop("repeat_error" if last.is_error else "repeat_action", involved, evidence)
     listed = "; ".join(f"{_call(call[-1])} -> {_short(call[-1].text or 'nothing', 60)}" for call in calls[:4])
-    evidence = f"The same {len(calls)} calls keep coming round ({_times(involved)}) with unchanged results: {listed}"
+    where = f"steps {_numbers(involved)}"
+    evidence = f"The same {len(calls)} calls keep coming round ({where}) with unchanged results: {listed}"
     return _loop("alternating" if len(calls) == 2 else "cycle", involved, evidence)
 
 
@@ -217,8 +218,11 @@ def _loop(pattern: str, involved: list[View], evidence: str) -> Loop:
 
 
 def _times(involved: list[View]) -> str:
-    numbers = ", ".join(str(view.number) for view in involved[:6])
-    return f"{len(involved)} times (steps {numbers}{', ...' if len(involved) > 6 else ''})"
+    return f"{len(involved)} times (steps {_numbers(involved)})"
+
+
+def _numbers(involved: list[View]) -> str:
+    return ", ".join(str(view.number) for view in involved[:6]) + (", ..." if len(involved) > 6 else "")
 
 
 def _call(view: View) -> str:

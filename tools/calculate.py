@@ -91,6 +91,8 @@ def format_number(value: Number) -> str:
         return str(int(value))
     # 12 significant digits hide the noise of long sums; from 1e9 up, 15 keep the cents of an amount of money.
     rounded = float(f"{value:.{12 if abs(value) < 1e9 else 15}g}")
+    if math.isinf(rounded):  # the largest floats round up
+        return repr(value)
     return str(int(rounded)) if rounded.is_integer() and abs(rounded) < 1e15 else repr(rounded)
 
 
@@ -336,10 +338,26 @@ def _calculate(expression: str) -> str:
         raise ToolException(f"Error: {error}") from error
 
 
+# For a model so small that it must be led (`AnswerStyle.small`): plain operators only, at least one of them, and worked
+# examples whose thoughts commit to nothing. With free inputs SmolLM2-135M gave a bare number in a third of its calls;
+# with thoughts that argue it was right on 10 of 40 problems, with these on 17.
+_NUMBER = r"[(]?[0-9]{1,12}([.][0-9]{1,6})?[)]?"
+_SIMPLE = rf"^{_NUMBER}( [-+*/] {_NUMBER}){{1,8}}$"
+_EXAMPLES = [
+    {"question": question, "thought": "I need to calculate.", "input": expression, "result": result, "answer": result}
+    for question, expression, result in (
+        ("Tom has 3 boxes with 12 pens each. How many pens does Tom have?", "3 * 12", "36"),
+        ("Lena had 50 coins and gave 8 to Max. How many coins are left?", "50 - 8", "42"),
+        ("What is 48 + 15?", "48 + 15", "63"),
+        ("Nora shares 60 nuts equally among 5 birds. How many nuts does each bird get?", "60 / 5", "12"),
+    )
+]
+
 calculate = StructuredTool.from_function(
     _calculate,
     name="calculate",
     description="Compute an arithmetic expression exactly, for example (17 * 23 - 4) / 2 or sqrt(2) or 15% of 80.",
+    metadata={"pattern": _SIMPLE, "examples": _EXAMPLES},
     handle_tool_error=True,
     handle_validation_error="Error: calculate takes one argument, expression, a text such as '2 * (3 + 4)'.",
 )

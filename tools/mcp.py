@@ -211,7 +211,8 @@ def _reason(connection: Mapping[str, Any], error: BaseException, timeout: float)
     if status is not None:
         return f"{what} answered with HTTP status {status}; check 'url' and 'headers'"
     first_line = (str(error).splitlines() or [""])[0].replace(str(connection.get("url")), what)
-    return f"{what} did not start or is not an MCP server ({type(error).__name__}: {first_line[:200]})"
+    check = "'command' and 'args'" if "command" in connection else "'url'"
+    return f"{what} is down or not an MCP server ({type(error).__name__}: {first_line[:200]}); check {check}"
 
 
 def _without_secrets(url: str) -> str:

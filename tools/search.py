@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from langchain_core.tools import BaseTool, ToolException
+from pydantic import BaseModel
 
 from ..errors import ConfigError
 
@@ -132,6 +133,10 @@ class Documents:
         self.skipped.append(Skipped(_printable(str(error.filename)), error.strerror or "cannot be listed"))
 
 
+class _Query(BaseModel):
+    query: str
+
+
 class Search(BaseTool):
     """The tool that `create_search` returns; `documents` tells what was indexed and what was skipped."""
 
@@ -139,6 +144,7 @@ class Search(BaseTool):
     description: str = "Search the user's documents. Give a few key words; returns the best passages with their source."
     handle_tool_error: bool = True
     handle_validation_error: str = "Error: search takes one argument, query, a text such as 'refund deadline'."
+    args_schema: type[BaseModel] = _Query
     documents: Documents
     max_passages: int = 5
 

@@ -1,0 +1,450 @@
+"""The nodes of the ReAct graph: begin, think, act, finish. One model call in `think`, all tool calls in `act`."""
+
+from __future__ import annotations
+
+import json
+import operator
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
+from langgraph.errors import GraphBubbleUp
+from langgraph.graph.message import add_messages
+from langgraph.runtime import get_runtime
+from langgraph.types import Overwrite, interrupt
+from typing_extensions import TypedDict
+
+from ..errors import BudgetExceeded, ConfigError
+from ..memory import Memory
+from ..models import load_model
+from ..styles import AnswerStyle, answer_style
+from .ask import Reply, send
+from .guard import END, NARROW, NUDGE, Guard, climb, note, taken_away
+from .meta import find_loop, judge
+from .prompts import FINAL, INVALID, REASON, THINKING, Move, Step, View, prompt, read_moves, step_schema
+from .running import Body, Together, ToolCall, Work
+from .text import clean, shorten
+
+MAX_OBSERVATION = 8_000  # characters of a tool's result that are kept and shown; about 2,000 tokens
+
+
+@dataclass(frozen=True)
+class ReactContext:
+    """The settings of one run."""
+
+    model: str = "embedded"
+    """The model: embedded, ollama:NAME, openai:NAME or any name LangChain knows."""
+
+    max_steps: int | None = None
+    """At most so many model calls; None for what the graph was made with."""
+
+    instructions: str = ""
+    """Words of yours that stand before the conversation."""
+
+    model_seconds: float = 120.0
+    """A model call that takes longer is given up, and the run ends with what it has."""
+
+    tool_seconds: float = 30.0
+    """A tool call that takes longer is given up, and the model is told."""
+
+
+@dataclass(frozen=True)
+class ReactSpec:
+    """What `create_react` was given."""
+
+    name: str
+    tools: Mapping[str, BaseTool]
+    max_steps: int
+    loop_guard: bool
+    approve: frozenset[str]
+    polling: frozenset[str]
+    memory: Memory | None
+    model: str | BaseChatModel | None
+    instructions: str = ""
+
+
+class ReactInput(TypedDict):
+    """What a run starts from: the task is the last human message."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+
+
+class ReactOutput(TypedDict, total=False):
+    """What a run ends with; all of it JSON but the messages."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+    answer: str
+    stop: str
+    usage: dict[str, dict[str, float]]
+    steps: Annotated[list[Step], operator.add]
+    quality: dict[str, Any]
+    error: str | None
+
+
+class ReactState(ReactOutput, total=False):
+    """The state between nodes. `pending`: the actions that the last model call asked for."""
+
+    pending: list[dict[str, Any]]
+    guard: Guard
+    recalled: list[str]
+
+
+@dataclass(slots=True)
+class _Run:
+    """What a node needs of the run: its settings and where its events go."""
+
+    spec: ReactSpec
+    context: ReactContext = field(init=False)
+
+    def __post_init__(self) -> None:
+        runtime = get_runtime(ReactContext)
+        self.context = runtime.context or ReactContext()
+        self.write = runtime.stream_writer
+
+    @property
+    def max_steps(self) -> int:
+        return self.context.max_steps or self.spec.max_steps
+
+    def tell(self, event: str, **facts: Any) -> None:
+        self.write({"event": event, "agent": self.spec.name, **facts})
+
+    write: Any = field(init=False)
+
+
+def begin(spec: ReactSpec, state: ReactState, config: RunnableConfig) -> Body[dict[str, Any]]:
+    """Check the input, forget the last turn's steps, recall what earlier runs learned."""
+    run = _Run(spec)
+    chosen = run.context.max_steps
+    if chosen is not None and (isinstance(chosen, bool) or not isinstance(chosen, int) or chosen < 1):
+        raise ConfigError(f"max_steps was {chosen!r}; give a whole number, at least 1.")
+    for name in ("model_seconds", "tool_seconds"):
+        if not getattr(run.context, name) > 0:
+            raise ConfigError(f"{name} was {getattr(run.context, name)!r}; give seconds above 0.")
+    task = _task(state.get("messages", []))
+    recalled = (yield Work(spec.memory.recall, (task, 3))) if spec.memory else []
+    return {
+        "steps": Overwrite([]),
+        "pending": [],
+        "guard": {"level": 0, "blocked": []},
+        "recalled": [clean(str(text), MAX_OBSERVATION) for text in recalled],
+        "usage": {spec.name: {"calls": 0, "tokens_in": 0, "tokens_out": 0, "seconds": 0.0}},
+        "answer": "",
+        "stop": "",
+        "error": None,
+    }
+
+
+def think(spec: ReactSpec, state: ReactState, config: RunnableConfig) -> Body[dict[str, Any]]:
+    """Make one model call and read what it asks for."""
+    run = _Run(spec)
+    number = len(state["steps"]) + 1
+    run.tell("thinking", number=number)
+    wanted = spec.model or run.context.model
+    model = wanted if isinstance(wanted, BaseChatModel) else (yield Work(load_model, (wanted,)))
+    view = _view(run, state, answer_style(model))
+    as_json = view.style.steps == "json"
+    offered = [] if as_json else [spec.tools[name] for name in view.choices if name in spec.tools]
+    try:
+        reply: Reply = yield from send(
+            model,
+            prompt(view),
+            schema=step_schema(view) if as_json and view.style.constrain != "prompt" else None,
+            tools=offered,
+            config=config,
+            seconds=run.context.model_seconds,
+        )
+    except BudgetExceeded as reason:
+        return {"stop": "budget", "error": str(reason)}
+    usage = _added(state["usage"], spec.name, reply)
+    if reply.failure:
+        return {"stop": "error", "error": reply.failure, "usage": usage}
+    moves = read_moves(reply, view)
+    call = usage[spec.name]["calls"]
+    pending = [_pending(move, number + i, int(call), reply, view) for i, move in enumerate(moves)]
+    for row in pending:
+        run.tell("thought", **{key: row[key] for key in ("number", "thought", "action", "input", "confidence")})
+    if moves[0].action == FINAL and moves[0].error is None:
+        step = _step(pending[0], str(moves[0].input.get("answer", "")), is_error=False, seconds=0.0)
+        run.tell("step", step=step)
+        return {"steps": [step], "pending": [], "stop": "answer", "answer": step["observation"], "usage": usage}
+    return {"pending": pending, "usage": usage}
+
+
+def act(spec: ReactSpec, state: ReactState, config: RunnableConfig) -> Body[dict[str, Any]]:
+    """Do what the model asked for, all at once, and let the loop guard judge."""
+    run = _Run(spec)
+    pending, refused = _approved(spec, state["pending"])
+    guard: Guard = state["guard"]
+    calls: dict[int, ToolCall] = {}
+    results: dict[int, tuple[str, bool]] = dict(refused)
+    for row in pending:
+        if row["number"] in results:
+            continue
+        known = _known_result(row, state["steps"], guard)
+        if known is not None:
+            results[row["number"]] = known
+        else:
+            request = {"type": "tool_call", "name": row["action"], "args": row["input"], "id": f"call_{row['number']}"}
+            calls[row["number"]] = ToolCall(spec.tools[row["action"]], request, config, run.context.tool_seconds)
+    clock = time.perf_counter()
+    done = yield Together(tuple(calls.values()))
+    seconds = time.perf_counter() - clock
+    for number, result in zip(calls, done, strict=True):
+        results[number] = _observed(result, run.context.tool_seconds)
+    steps = [_step(row, *results[row["number"]], seconds=seconds if row["number"] in calls else 0.0) for row in pending]
+    update: dict[str, Any] = {"steps": steps, "pending": []}
+    if spec.loop_guard:
+        update |= _guarded(run, state["steps"], steps, guard)
+    if not update.get("stop") and state["usage"][spec.name]["calls"] >= run.max_steps:
+        update["stop"] = "max_steps"
+    for step in steps:
+        run.tell("step", step=step)
+    return update
+
+
+def finish(spec: ReactSpec, state: ReactState, config: RunnableConfig) -> Body[dict[str, Any]]:
+    """Close the run: the answer or the best partial one, the judgement, one closing message."""
+    steps = state["steps"]
+    answer = state["answer"] or best_partial(steps, state["stop"], state.get("error"))
+    quality = judge(steps, tools=[*spec.tools, *THINKING, INVALID], polling=spec.polling).to_dict()
+    _Run(spec).tell("end", stop=state["stop"], answer=answer)
+    return {"answer": answer, "quality": quality, "messages": [AIMessage(answer, name=spec.name)]}
+    yield  # A body is a generator, also when it asks for nothing.
+
+
+def after_think(state: ReactState) -> str:
+    """Where to go after a model call."""
+    return "finish" if state["stop"] else "act"
+
+
+def after_act(state: ReactState) -> str:
+    """Where to go after the tools."""
+    return "finish" if state["stop"] else "think"
+
+
+def best_partial(steps: Sequence[Step], stop: str, error: str | None) -> str:
+    """The best that can be said without a final answer: the newest result of a tool, or the model's own words."""
+    why = {
+        "loop": "the model went round in circles",
+        "max_steps": "the limit of steps was reached",
+        "budget": error or "the budget is used up",
+        "error": error or "the model failed",
+    }[stop]
+    head = f"No final answer: {why}."
+    for step in reversed(steps):
+        if not step["is_error"] and step["action"] not in (*THINKING, FINAL, INVALID):
+            return f"{head} The last result was {shorten(step['observation'], 1000)} ({_shown(step)})."
+    for step in reversed(steps):
+        words = step["input"].get("answer") if step["action"] in THINKING else step["thought"]
+        if words and str(words).strip():
+            return f"{head} The model's last words were: {shorten(str(words), 1000)}"
+    return head
+
+
+def _task(messages: Sequence[AnyMessage]) -> str:
+    for message in reversed(messages):
+        if isinstance(message, HumanMessage):
+            if message.text.strip():
+                return clean(message.text)
+            break
+    raise ConfigError("There is no question. Give it as the last human message in `messages`.")
+
+
+def _view(run: _Run, state: ReactState, style: AnswerStyle) -> View:
+    spec, guard, steps = run.spec, state["guard"], state["steps"]
+    last_call = state["usage"][spec.name]["calls"] + 1 >= run.max_steps > 1
+    if last_call or (guard["level"] >= NARROW and steps and steps[-1]["action"] in THINKING):
+        choices = [FINAL]
+    elif guard["level"] >= NARROW:
+        choices = [FINAL] if style.small else [REASON, FINAL]
+    elif style.small and spec.tools and not steps:
+        choices = list(spec.tools)
+    elif style.small:
+        choices = [*spec.tools, FINAL]
+    else:
+        choices = [*spec.tools, *THINKING, FINAL]
+    words = "\n\n".join(text for text in (spec.instructions, run.context.instructions) if text)
+    return View(_cleaned(state["messages"]), steps, spec.tools, choices, style, words, state["recalled"])
+
+
+def _cleaned(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+    return [
+        message if clean(message.text) == message.text else message.model_copy(update={"content": clean(message.text)})
+        for message in messages
+    ]
+
+
+def _pending(move: Move, number: int, call: int, reply: Reply, view: View) -> dict[str, Any]:
+    metadata = {
+        "call": call,
+        "confidence_source": move.confidence_source,
+        "tokens_in": reply.tokens_in,
+        "tokens_out": reply.tokens_out,
+        **move.metadata,
+    }
+    if FINAL in view.choices and len(view.choices) <= 2:
+        metadata["narrowed_to"] = list(view.choices)
+    return {
+        "number": number,
+        "thought": move.thought,
+        "action": move.action,
+        "input": _plain(move.input),
+        "error": move.error,
+        "confidence": move.confidence,
+        "started": datetime.now(UTC).isoformat(),
+        "model_seconds": round(reply.seconds, 6),
+        "metadata": metadata,
+    }
+
+
+def _step(row: Mapping[str, Any], observation: str, is_error: bool, seconds: float) -> Step:
+    return {
+        "number": row["number"],
+        "thought": row["thought"],
+        "action": row["action"],
+        "input": row["input"],
+        "observation": observation,
+        "is_error": is_error,
+        "confidence": row["confidence"],
+        "started": row["started"],
+        "seconds": round(row["model_seconds"] + seconds, 6),
+        "metadata": row["metadata"],
+    }
+
+
+def _known_result(row: Mapping[str, Any], steps: Sequence[Step], guard: Guard) -> tuple[str, bool] | None:
+    """The result of an action that needs no tool: a mistake, a thought, or a call that was taken away."""
+    if row["error"]:
+        return row["error"], True
+    if row["action"] in THINKING:
+        return "Noted.", False
+    earlier = taken_away(row, steps, guard)
+    if earlier is not None:
+        row["metadata"]["blocked"] = earlier["number"]
+        return earlier["observation"], earlier["is_error"]
+    return None
+
+
+def _observed(result: Any, seconds: float) -> tuple[str, bool]:
+    """What a tool gave, as text that is safe to keep; an exception becomes words for the model."""
+    if isinstance(result, GraphBubbleUp):  # An interrupt of the tool's own.
+        raise result
+    if isinstance(result, TimeoutError):
+        return f"The tool gave no result within {seconds:g} seconds.", True
+    if isinstance(result, Exception):
+        return shorten(clean(f"{type(result).__name__}: {result}", MAX_OBSERVATION), MAX_OBSERVATION), True
+    if isinstance(result, ToolMessage):
+        return _as_words(result.content), result.status == "error"
+    return _as_words(result), False
+
+
+def _as_words(content: Any) -> str:
+    if isinstance(content, bytes):
+        return f"{len(content):,} bytes that are no text"
+    if isinstance(content, list):  # Content blocks.
+        content = "\n".join(block.get("text", "") if isinstance(block, dict) else str(block) for block in content)
+    text = content if isinstance(content, str) else str(content)
+    missing = len(text) - MAX_OBSERVATION
+    kept = clean(text, MAX_OBSERVATION)
+    return kept if missing <= 0 else f"{kept}… [cut: {missing:,} more characters]"
+
+
+def _guarded(run: _Run, before: Sequence[Step], new: Sequence[Step], guard: Guard) -> dict[str, Any]:
+    """Judge the trace with the new steps in it; the newest step's metadata keeps what the guard did."""
+    spec = run.spec
+    loop = find_loop([*before, *new], tools=[*spec.tools, *THINKING, INVALID], polling=spec.polling)
+    obeyed = guard["level"] < NARROW or all(step["action"] in THINKING and not step["is_error"] for step in new)
+    after = climb(guard, loop, answered=obeyed)
+    did = {NUDGE: "nudged", NARROW: "narrowed", END: "ended"}.get(after["level"])
+    if did is None or (loop is None and did != "ended"):
+        return {"guard": after}
+    facts = loop.to_dict() if loop else {"pattern": "ignored", "evidence": "The reply ignored that tools were closed."}
+    words = note(after, facts["evidence"])
+    new[-1]["metadata"]["guard"] = {"level": after["level"], "did": did, "note": words, **facts}
+    run.tell("guard", level=after["level"], did=did, pattern=facts["pattern"], evidence=facts["evidence"])
+    return {"guard": after, **({"stop": "loop"} if did == "ended" else {})}
+
+
+def _approved(
+    spec: ReactSpec, pending: Sequence[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], dict[int, tuple[str, bool]]]:
+    """Ask a person about the calls that need it; return the calls, edited perhaps, and the results of refused ones."""
+    asked = [row for row in pending if row["action"] in spec.approve and not row["error"]]
+    if not asked:
+        return list(pending), {}
+    decisions = interrupt(
+        {
+            "action_requests": [
+                {"name": row["action"], "args": row["input"], "description": row["thought"] or f"Run {row['action']}?"}
+                for row in asked
+            ],
+            "review_configs": [
+                {"action_name": name, "allowed_decisions": ["approve", "edit", "reject"]}
+                for name in dict.fromkeys(row["action"] for row in asked)
+            ],
+        }
+    )
+    answers = _decisions(decisions, len(asked))
+    changed: dict[int, dict[str, Any]] = {}
+    refused: dict[int, tuple[str, bool]] = {}
+    for row, decision in zip(asked, answers, strict=True):
+        row = {**row, "metadata": {**row["metadata"], "decision": decision["type"]}}
+        if decision["type"] == "edit":
+            row |= _edited(spec, row, decision.get("edited_action"))
+        if decision["type"] == "reject":
+            words = clean(str(decision.get("message") or "no reason was given"), 1000)
+            refused[row["number"]] = (f"A person refused this call: {words}", True)
+        changed[row["number"]] = row
+    return [changed.get(row["number"], row) for row in pending], refused
+
+
+def _decisions(given: Any, wanted: int) -> list[dict[str, Any]]:
+    rows = given.get("decisions") if isinstance(given, Mapping) else None
+    kinds = ("approve", "edit", "reject")
+    good = isinstance(rows, list) and all(isinstance(row, Mapping) and row.get("type") in kinds for row in rows)
+    if not good or len(rows or []) != wanted:
+        raise ConfigError(
+            f"Resume with {{'decisions': [...]}}, {wanted} of them, each of type approve, edit or reject; "
+            f"{shorten(str(given), 200)} was given."
+        )
+    return [dict(row) for row in rows or []]
+
+
+def _edited(spec: ReactSpec, row: Mapping[str, Any], action: Any) -> dict[str, Any]:
+    name = action.get("name", row["action"]) if isinstance(action, Mapping) else None
+    if name not in spec.tools or not isinstance(action.get("args"), dict):
+        raise ConfigError(
+            f"edited_action must be {{'name': tool, 'args': {{...}}}} with one of {', '.join(spec.tools)}; "
+            f"{shorten(str(action), 200)} was given."
+        )
+    return {"action": name, "input": _plain(action["args"])}
+
+
+def _plain(value: Any) -> Any:
+    """JSON that a checkpoint can hold: whole numbers over 64 bits and non-finite ones become text."""
+    if isinstance(value, dict):
+        return {clean(str(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return clean(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else str(value)
+    return value if isinstance(value, float) and abs(value) != float("inf") and value == value else str(value)
+
+
+def _added(usage: Mapping[str, dict[str, float]], name: str, reply: Reply) -> dict[str, dict[str, float]]:
+    more = reply.usage()
+    return {**usage, name: {key: round(value + more[key], 6) for key, value in usage[name].items()}}
+
+
+def _shown(step: Step) -> str:
+    return f"{step['action']} {shorten(json.dumps(step['input'], ensure_ascii=False), 200)}"
