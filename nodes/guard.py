@@ -18,7 +18,7 @@ NUDGE, NARROW, END = 1, 2, 3
 
 
 class Guard(TypedDict):
-    """Where a run stands on the ladder. `level`: 0 to 3; `blocked`: numbers of the steps whose calls were taken away."""
+    """Where a run stands on the ladder. `level`: 0 to 3; `blocked`: the steps whose calls were taken away."""
 
     level: int
     blocked: list[int]

@@ -13,9 +13,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .repeats import FINAL, THINKING, View, masked, same_text, similarity, tokens
+from .repeats import FINAL, THINKING, View, similarity, tokens
+from .volatile import masked, same_text
 
 WINDOW = 40  # A call repeated after 40 other steps is a second look, and the cost of a verdict stays bounded.
+COUNTED = 8  # How many rounds of a loop are looked up for the evidence.
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Loop:
         first_step: The number of the first step that belongs to it.
         evidence: What repeats, how often and with what unchanged result, in one sentence for the model and the user.
         action: The action of the last step, which is part of the loop.
-        steps: The numbers of all steps involved; their calls are the ones to take away.
+        steps: The numbers of the steps involved, the latest of them in a long loop; their calls are to be taken away.
     """
 
     pattern: str
@@ -146,7 +148,7 @@ def _round_trip(views: list[View], chains: dict[int, list[View]]) -> Loop:
     calls = []
     for i, chain in sorted(chains.items()):
         calls.append([views[i], *chain])
-        while (earlier := repeated(views, i, ())) is not None:
+        while len(calls[-1]) < COUNTED and (earlier := repeated(views, i, ())) is not None:
             i = earlier
             calls[-1].insert(0, views[i])
     involved = sorted((view for call in calls for view in call), key=views.index)

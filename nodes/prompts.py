@@ -126,7 +126,9 @@ def _prose(reply: Reply, view: View, error: str) -> Move:
     if "{" not in reply.text and (view.style.steps == "tools" or again):
         value = token_confidence(reply.tokens, reply.text, reply.text) if reply.tokens else None
         extra = {"taken_from": "prose"} if view.style.steps == "json" else {}
-        return Move(reply.thinking, FINAL, {"answer": reply.text}, None, value, "logprob" if value is not None else None, extra)
+        return Move(
+            reply.thinking, FINAL, {"answer": reply.text}, None, value, "logprob" if value is not None else None, extra
+        )
     return Move(reply.text, INVALID, {}, error=f"That was no step: {error}. Reply with one JSON object only.")
 
 
@@ -250,7 +252,7 @@ def _as_tool_calls(steps: Sequence[Step]) -> list[AnyMessage]:
 def _as_text(steps: Sequence[Step]) -> str:
     """The run in words, for a last call without tools: every provider takes it, whatever it wants beside tool calls."""
     lines = [
-        f"{step['action']} {shorten(json.dumps(step['input'], ensure_ascii=False), 500)} gave: {shorten(_told(step), 2000)}"
+        f"{step['action']} {shorten(json.dumps(step['input']), 500)} gave: {shorten(_told(step), 2000)}"
         for step in steps
     ]
     return (
@@ -301,7 +303,7 @@ def _input_schema(view: View, action: str) -> dict[str, Any]:
 
 
 def only_text_argument(tool: BaseTool) -> str | None:
-    """The name of a tool's argument when it takes one text and nothing else; such an input is asked for as plain text."""
+    """The name of a tool's argument when it takes one text and nothing else; such an input is asked for as text."""
     schema = arguments_schema(tool)
     properties = schema.get("properties") or {}
     name = next(iter(properties), None)

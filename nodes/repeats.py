@@ -15,6 +15,8 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
+from .volatile import as_text, common, same_result
+
 THINKING = frozenset({"reason", "plan"})
 FINAL = "final_answer"
 
@@ -30,43 +32,6 @@ _CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _CHUNK = re.compile(rf"[{_CJK}]|[^\s{_CJK}\u3000-\u303f]+")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
-_MONTH = (
-    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
-    r"|Nov(?:ember)?|Dec(?:ember)?)"
-)
-_CLOCK = r"(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d+)?)?(?:[ ]?[AaPp][Mm])?(?:[ ]?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?"
-_UNIT = "(?:[nuµm]?s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?)"
-_HEX = "[0-9a-fA-F]"
-# For findall: a volatile field gives "", all else itself. The last line takes whole words, so that a field is looked for
-# once a word instead of once a character, which is five times faster.
-_VOLATILE = re.compile(
-    rf"""
-    (?<![0-9A-Za-z])(?<!\d\.)(?={_HEX})(?:
-        {_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}\b
-      | 0x{_HEX}+\b
-      | (?=\d*[a-fA-F])(?=[a-fA-F]*\d){_HEX}{{8,}}(?![0-9A-Za-z])
-    )
-  | (?<![\w:.])(?=\d)(?:
-        (?:\d{{4}}-\d\d?-\d\d?|\d{{4}}/\d\d?/\d\d?|\d\d?/\d\d?/\d{{4}}|\d\d?\.\d\d?\.\d{{4}})
-        (?:(?:[T_]|,?[ ](?:at[ ])?){_CLOCK})?(?![\w:])
-      | \d\d?[ ]{_MONTH}(?:,?[ ]\d{{4}})?(?:,?[ ](?:at[ ])?{_CLOCK})?\b
-      | {_CLOCK}(?![\w:])
-      | (?:\d+[ ]?[hm][ ]?){{0,2}}\d+(?:[.,]\d+)?[ ]?{_UNIT}\b
-    )
-  | \b{_MONTH}[ ]\d\d?(?:,?[ ]\d{{4}})?(?:,?[ ](?:at[ ])?{_CLOCK})?\b
-  | \b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?[ ](?=\d|{_MONTH}[ ]\d)
-  | (?:[Rr]equest|req|[Tt]race|[Ss]pan|[Ss]ession|[Cc]orrelation)[-_ ]?[Ii][Dd]\b["']?\s*[:=#]?\s*["']?(?=\S*\d)[\w-]+
-  | \breq[-_](?=\w*\d)[\w-]+
-  | (?:(?:[Dd]ate)?[Tt]ime(?:stamp)?|\bts|[Ee]poch|(?<=_)at)["']?\s*[:=]\s*1\d{{9}}(?:\d{{3}})?(?:\.\d+)?\b
-  | (?:[Ee]lapsed|[Dd]uration|[Ll]atency|[Uu]ptime|\btook)\w*["']?\s*[:=]?\s*\d+(?:\.\d+)?(?:[ ]?{_UNIT}\b|(?!\.?[\w%]))
-  | ((?:[^\W\d_]+|\d+|_)[\W_]*|[\W_]+)
-    """,
-    re.VERBOSE,
-)
-# A field has a digit within 32 characters of its start and of every 64 after it, so the middle of this holds none.
-_NO_DIGITS = re.compile(r"\D{128,}")
-_BORDERS = ("\n", "{", "}", "|")  # No volatile field crosses one, so texts can be compared piece by piece.
-_BORDER = re.compile(r"[\n{}|]")
 _TRANSIENT = re.compile(
     r"\b(?:429|502|503|504)\b|time[d ]?-?\s?out|\breset\b|temporar|rate.?limit|too many requests|unavailable",
     re.IGNORECASE,
@@ -117,11 +82,7 @@ class View:
     def text(self) -> str:
         """The observation as text."""
         if self._text is None:
-            seen = self.raw.get("observation")
-            if seen is None or isinstance(seen, str):
-                self._text = (seen or "").strip()
-            else:
-                self._text = json.dumps(seen, sort_keys=True, ensure_ascii=False, default=str)
+            self._text = as_text(self.raw.get("observation"))
         return self._text
 
     @property
@@ -146,7 +107,8 @@ class View:
     @property
     def is_error(self) -> bool:
         """True for a step that is marked as failed, or whose result says so in its first word."""
-        return bool(self.raw.get("is_error")) or self.text[:6].lower() == "error:"
+        seen = self.raw.get("observation")
+        return bool(self.raw.get("is_error")) or (isinstance(seen, str) and seen[:6].lower() == "error:")
 
     @property
     def is_transient(self) -> bool:
@@ -195,35 +157,7 @@ class View:
 
     def repeats(self, other: View) -> bool:
         """True when both steps make the same call and it brought the same result."""
-        return self.calls_same(other) and same_text(self.text, other.text)
-
-
-def same_text(a: str, b: str) -> bool:
-    """Return whether two results are equal once timestamps, dates, ids and durations are masked.
-
-    Plain integers stay: "5 failed" followed by "3 failed" is progress. Only the pieces around a difference are masked,
-    so long results cost little and still every character counts.
-
-    Example:
-        >>> same_text("10:01:11 req-9f3a77c1 PENDING in 1.13s", "10:02:40 req-0b12dd9e PENDING in 2 s")
-        True
-        >>> same_text("5 failed", "3 failed")
-        False
-    """
-    if a == b:
-        return True
-    if _mask(a[a.rfind("\n") + 1 :]) != _mask(b[b.rfind("\n") + 1 :]):
-        return False
-    for _ in range(4):
-        at = _common(a, b)
-        start = max(a.rfind(border, 0, at) for border in _BORDERS) + 1
-        end_a, end_b = _next_border(a, at), _next_border(b, at)
-        if _mask(a[start:end_a]) != _mask(b[start:end_b]) or a[end_a : end_a + 1] != b[end_b : end_b + 1]:
-            return False
-        a, b = a[end_a + 1 :], b[end_b + 1 :]
-        if a == b:
-            return True
-    return masked(a) == masked(b)
+        return self.calls_same(other) and same_result(self.raw.get("observation"), other.raw.get("observation"))
 
 
 @lru_cache(maxsize=1024)
@@ -242,7 +176,7 @@ def tokens(text: str) -> tuple[Set[str], Set[str]]:
     words: set[str] = set()
     stop: set[str] = set()
     for chunk in _CHUNK.findall(text):
-        token = chunk.strip(".,;:!?\"'`()[]{}“”‘’«»#$%&…").removesuffix("'s").removesuffix("’s")
+        token = chunk.strip(".,;:!?\"'`()[]{}“”‘’«»#$%&~…").removesuffix("'s").removesuffix("’s")
         if token.isalpha() and token not in _NEGATIONS:
             (stop if token in _STOP else words).add(token)
         elif token.strip("-–—"):
@@ -256,32 +190,31 @@ def similarity(a: Set[str], b: Set[str]) -> float:
     return len(a & b) / (len(a | b) or 1)
 
 
-def masked(text: str) -> str:
-    """Return a text with its timestamps, dates, ids and durations replaced by "~"."""
-    kept, start = [], 0
-    for gap in _NO_DIGITS.finditer(text):
-        kept += [field or "~" for field in _VOLATILE.findall(text, start, gap.start() + 64)]
-        kept.append(text[gap.start() + 64 : gap.end() - 32])
-        start = gap.end() - 32
-    return "".join(kept + [field or "~" for field in _VOLATILE.findall(text, start)])
-
-
-_mask = lru_cache(maxsize=1024)(masked)
-
-
 def _alike(a: str, b: str) -> bool:
     """Equal up to case, white space and, in prose, a few added words.
 
     A swapped word makes another request ("... near Graz", "... near Linz") even where the Jaccard similarity is 0.8, so
     the words of one text must contain those of the other.
     """
-    if a == b or "".join(a.casefold().split()) == "".join(b.casefold().split()):
+    if a == b:
         return True
-    if max(len(a), len(b)) > _PROSE:
+    long = max(len(a), len(b)) > _PROSE
+    if long and not _may_be_equal(a, b):
+        return False
+    if "".join(a.casefold().split()) == "".join(b.casefold().split()):
+        return True
+    if long:
         return False
     (exact_a, words_a), (exact_b, words_b) = tokens(a), tokens(b)
     contained = words_a <= words_b or words_b <= words_a
     return exact_a == exact_b and contained and (words_a == words_b or similarity(words_a, words_b) >= 0.8)
+
+
+def _may_be_equal(a: str, b: str) -> bool:
+    """False when the first difference is neither of case nor of white space, which settles most long texts at once."""
+    at = common(a, b)
+    mine, theirs = a[at : at + 1], b[at : at + 1]
+    return mine.isspace() or theirs.isspace() or mine.casefold() == theirs.casefold()
 
 
 def _flatten(value: object) -> dict[str, str]:
@@ -290,7 +223,7 @@ def _flatten(value: object) -> dict[str, str]:
     stack: list[tuple[str, Any]] = [("", value)]
     while stack:
         path, item = stack.pop()
-        if isinstance(item, str) and item.lstrip()[:1] in ("{", "["):
+        if isinstance(item, str) and (not path or len(item) <= _PROSE) and item.lstrip()[:1] in ("{", "["):
             with suppress(ValueError, RecursionError):  # Not JSON after all: it stays a text.
                 item = json.loads(item)
         if isinstance(item, Mapping):
@@ -302,23 +235,3 @@ def _flatten(value: object) -> dict[str, str]:
         elif item is not None and item != "":
             leaves[path] = str(int(item)) if isinstance(item, float) and item.is_integer() else str(item)
     return leaves
-
-
-def _common(a: str, b: str) -> int:
-    """Length of the common start, by growing and then halving slices: comparing slices is 100 times a Python loop."""
-    shorter = min(len(a), len(b))
-    if a[:shorter] == b[:shorter]:
-        return shorter
-    at, size = 0, 64
-    while a[at : at + size] == b[at : at + size]:
-        at, size = at + size, size * 2
-    while size > 1:
-        size //= 2
-        if a[at : at + size] == b[at : at + size]:
-            at += size
-    return at
-
-
-def _next_border(text: str, at: int) -> int:
-    found = _BORDER.search(text, at)
-    return found.start() if found else len(text)

@@ -178,6 +178,8 @@ def left_behind(function: Callable[..., T], *arguments: Any) -> Future[T]:
     def work() -> None:
         try:
             result = function(*arguments)
+        except StopIteration as error:  # asyncio refuses to carry one, and the caller would wait for ever.
+            _settle(future.set_exception, RuntimeError(f"{function} raised StopIteration: {error}"))
         except BaseException as error:
             _settle(future.set_exception, error)
         else:

@@ -1,0 +1,113 @@
+"""Pictures of graphs without a network: LangGraph's own renderers ask a web service or want Graphviz's headers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from langchain_core.runnables.graph import Graph
+
+WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 130, 40, 50, 46, 24
+KINDS = (".svg", ".png", ".mmd")
+
+
+class Edge(NamedTuple):
+    """An arrow between two nodes; a conditional one is dashed."""
+
+    source: str
+    target: str
+    conditional: bool
+
+
+def write_drawing(graph: Graph, path: Path) -> None:
+    """Write a graph's drawing to a file: a picture (.svg, .png) or Mermaid text (.mmd).
+
+    Raises:
+        ConfigError: The file's ending is another one, or it cannot be written.
+    """
+    if path.suffix not in KINDS:
+        raise ConfigError(f"{str(path)!r} ends with {path.suffix!r}; a drawing is one of {', '.join(KINDS)}.")
+    if path.suffix == ".mmd":
+        content = graph.draw_mermaid().encode()
+    else:
+        edges = [Edge(edge.source, edge.target, edge.conditional) for edge in graph.edges]
+        content = svg(list(graph.nodes), edges).encode()
+    if path.suffix == ".png":
+        import resvg_py  # noqa: PLC0415
+
+        content = bytes(resvg_py.svg_to_bytes(svg_string=content.decode(), background="#ffffff", zoom=2))
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ConfigError(f"The drawing cannot be written to {str(path)!r}: {error.strerror}.") from error
+
+
+def svg(nodes: Sequence[str], edges: Sequence[Edge]) -> str:
+    """Draw a directed graph in rows, one for each distance from the first node; returning arrows bend outwards.
+
+    Example:
+        >>> svg(["a", "b"], [Edge("a", "b", False)]).startswith("<svg")
+        True
+    """
+    rows = _rows(nodes, edges)
+    width = max(len(row) for row in rows) * (WIDTH + GAP_X) + 2 * MARGIN + 160
+    height = len(rows) * (HEIGHT + GAP_Y) - GAP_Y + 2 * MARGIN
+    places = {
+        name: (width / 2 + (i - (len(row) - 1) / 2) * (WIDTH + GAP_X), MARGIN + HEIGHT / 2 + y * (HEIGHT + GAP_Y))
+        for y, row in enumerate(rows)
+        for i, name in enumerate(row)
+    }
+    arrow = '<marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+    body = [f'<defs>{arrow}<path d="M0 0L8 4L0 8z" fill="#555"/></marker></defs>']
+    body += [_arrow(edge, places) for edge in edges]
+    body += [_box(name, *places[name]) for name in nodes]
+    size = f'viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>'
+    return head + '<rect width="100%" height="100%" fill="#fff"/>' + "".join(body) + "</svg>\n"
+
+
+def _rows(nodes: Sequence[str], edges: Sequence[Edge]) -> list[list[str]]:
+    """Nodes by their distance from the first one; the node that nothing leaves (the end) stands last."""
+    depth = {nodes[0]: 0}
+    frontier = [nodes[0]]
+    while frontier:
+        reached = [
+            edge.target for name in frontier for edge in edges if edge.source == name and edge.target not in depth
+        ]
+        depth |= dict.fromkeys(reached, depth[frontier[0]] + 1)
+        frontier = list(dict.fromkeys(reached))
+    deepest = max(depth.values())
+    rows: list[list[str]] = [[] for _ in range(deepest + 2)]
+    leaving = {edge.source for edge in edges}
+    for name in nodes:
+        rows[deepest + 1 if name not in leaving else depth.get(name, deepest)].append(name)
+    return [row for row in rows if row]
+
+
+def _arrow(edge: Edge, places: dict[str, tuple[float, float]]) -> str:
+    (x1, y1), (x2, y2) = places[edge.source], places[edge.target]
+    dash = ' stroke-dasharray="5 4"' if edge.conditional else ""
+    if y2 > y1 and y2 - y1 < 1.5 * (HEIGHT + GAP_Y):
+        path = f"M{x1:g} {y1 + HEIGHT / 2:g}L{x2:g} {y2 - HEIGHT / 2:g}"
+    elif y1 == y2 and x1 != x2:
+        side = 1 if x2 > x1 else -1
+        lift = -8 * side  # A pair of arrows to and fro does not lie on one line.
+        path = f"M{x1 + side * WIDTH / 2:g} {y1 + lift:g}L{x2 - side * WIDTH / 2:g} {y2 + lift:g}"
+    else:  # Around the boxes: back on the left, far ahead on the right.
+        side = 1 if y2 > y1 else -1
+        far = max(x1, x2) + WIDTH / 2 + 56 if side > 0 else min(x1, x2) - WIDTH / 2 - 56
+        path = f"M{x1 + side * WIDTH / 2:g} {y1:g}C{far:g} {y1:g} {far:g} {y2:g} {x2 + side * WIDTH / 2:g} {y2:g}"
+    return f'<path d="{path}" fill="none" stroke="#555" stroke-width="1.4" marker-end="url(#a)"{dash}/>'
+
+
+def _box(name: str, x: float, y: float) -> str:
+    end = name.startswith("__")
+    fill, radius = ("#e8e8ee", HEIGHT / 2) if end else ("#eef1ff", 6)
+    box = f'<rect x="{x - WIDTH / 2:g}" y="{y - HEIGHT / 2:g}" width="{WIDTH}" height="{HEIGHT}" rx="{radius:g}" '
+    text = f'<text x="{x:g}" y="{y + 5:g}" text-anchor="middle" font-family="sans-serif" font-size="14">'
+    return f'{box}fill="{fill}" stroke="#7a86c8"/>{text}{escape(name.strip("_"))}</text>'

@@ -1,0 +1,419 @@
+"""Is the agent going round in circles?
+
+`tests/data/loops.json` holds 24 traces: 12 must raise the alarm first within the stated steps, 12 must never raise it.
+"""
+
+import copy
+import dataclasses
+import json
+import random
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from langgraph_agora.nodes.meta import find_loop, same_call
+
+DATA = json.loads((Path(__file__).parents[1] / "data" / "loops.json").read_text())
+CASES = DATA["cases"]
+FIRE = [case for case in CASES if case["label"] == "fire"]
+QUIET = [case for case in CASES if case["label"] == "quiet"]
+TOOLS = DATA["meta"]["tools"]
+
+
+def by_id(cases):
+    return pytest.mark.parametrize("case", cases, ids=[case["id"] for case in cases])
+
+
+def step(action, given=None, observation="", *, thought="", error=False, **rest):
+    return {
+        "thought": thought,
+        "action": action,
+        "input": given,
+        "observation": observation,
+        "is_error": error,
+        **rest,
+    }
+
+
+def alarms(trace, **declared):
+    """The loops found after each step, by the number of steps so far."""
+    found = {n: find_loop(trace[:n], **declared) for n in range(len(trace) + 1)}
+    return {n: loop for n, loop in found.items() if loop}
+
+
+def first(trace, **declared):
+    """When the alarm is raised first, and for which pattern; None if never."""
+    return next(((n, loop.pattern) for n, loop in alarms(trace, **declared).items()), None)
+
+
+# The traces.
+
+
+@pytest.mark.parametrize("tools", [(), TOOLS], ids=["tools unknown", "tools given"])
+@by_id(FIRE)
+def test_a_loop_is_found_in_time_and_named(case, tools):
+    number, pattern = first(case["trace"], tools=tools, **case["config"])
+    assert case["expect"]["first_fire_min"] <= number <= case["expect"]["first_fire_max"]
+    assert pattern == case["expect"]["pattern"]
+
+
+@pytest.mark.parametrize("tools", [(), TOOLS], ids=["tools unknown", "tools given"])
+@by_id(QUIET)
+def test_work_that_only_looks_repetitive_is_left_alone(case, tools):
+    assert not alarms(case["trace"], tools=tools, **case["config"])
+
+
+@by_id(FIRE)
+def test_one_novel_step_clears_the_alarm(case):
+    novel = step("search", {"query": "a fresh idea 77"}, "Something new.", thought="Try something else.")
+    assert find_loop(case["trace"])
+    assert find_loop([*case["trace"], novel]) is None
+    assert find_loop([*case["trace"], step("final_answer", {"answer": "unknown"}, "unknown")]) is None
+
+
+def shuffled(value, rng):
+    if isinstance(value, dict):
+        items = list(value.items())
+        rng.shuffle(items)
+        return {key: shuffled(inner, rng) for key, inner in items}
+    return [shuffled(inner, rng) for inner in value] if isinstance(value, list) else value
+
+
+def keys_shuffled(trace):
+    rng = random.Random(5)
+    return [shuffled(one, rng) for one in trace]
+
+
+def stamped(trace):
+    return [
+        {**one, "observation": f"[2026-11-{i + 1:02d} 09:{i:02d}:17] {one['observation']}"}
+        for i, one in enumerate(trace)
+    ]
+
+
+def input_as_text(trace):
+    return [{**one, "input": json.dumps(one["input"])} for one in trace]
+
+
+def shouted(trace):
+    return [{**one, "input": json.loads(json.dumps(one["input"]).upper().replace("\\N", "\\n"))} for one in trace]
+
+
+def tools_renamed(trace):
+    text = json.dumps(trace)
+    for old, new in [("search", "lookup"), ("calculate", "abacus"), ("execute", "perform"), ('hex"', 'oct2"')]:
+        text = text.replace(f'"action": "{old}', f'"action": "{new}')
+    return json.loads(text)
+
+
+@pytest.mark.parametrize("change", [keys_shuffled, stamped, input_as_text, shouted, tools_renamed])
+@by_id(CASES)
+def test_the_verdict_does_not_depend_on_form(case, change):
+    assert first(change(case["trace"])) == first(case["trace"])
+
+
+# Loops that vary their form.
+
+READ = step("read", {"file": "a.py"}, "import b")
+BUSY = step("get", {"url": "https://x/r"}, "Error: 503 Service Unavailable", error=True)
+
+
+def cycle(length, rounds):
+    return [step("read", {"file": f"f{i}.py"}, f"text {i}") for i in range(length)] * rounds
+
+
+LOOPS = {
+    "cycle of four": (cycle(4, 3), (9, "cycle")),
+    "cycle of seven": (cycle(7, 3), (15, "cycle")),
+    "after useful progress": ([*cycle(6, 1), READ, READ, READ], (9, "repeat_action")),
+    "nested input": ([step("run", {"args": {"opts": ["-q", {"v": 1}]}}, "none")] * 3, (3, "repeat_action")),
+    "input as JSON text": (
+        [
+            step("get", {"id": 7, "kind": "order"}),
+            step("get", '{"kind": "order", "id": 7}'),
+            step("get", {"id": 7.0, "kind": "Order"}),
+        ],
+        (3, "repeat_action"),
+    ),
+    "thousands separator": (
+        [step("find", {"above": n}, "none") for n in ("1,000", 1000, "1000")],
+        (3, "repeat_action"),
+    ),
+    "no input at all": ([step("refresh", None, None)] * 3, (3, "repeat_action")),
+    "empty results": ([step("shell", "touch a.txt", "")] * 3, (3, "repeat_action")),
+    "Chinese query": (
+        [step("search", {"query": q}, "没有结果") for q in ("北京的人口", "北京人口", "人口 北京？")],
+        (3, "repeat_action"),
+    ),
+    "reworded": (
+        [step("search", q, "-") for q in ("fees of Lake School", "the Lake School fees?", "Lake School's fees")],
+        (3, "repeat_action"),
+    ),
+    "error with a request id": (
+        [
+            step("crm", {"name": n}, f"Error: 401 (request id: {i})", error=True)
+            for n, i in zip("abcd", (91, 207, 33, 4), strict=True)
+        ],
+        (4, "repeat_error"),
+    ),
+    "error with a time": (
+        [step("crm", {"name": n}, f"Error: key expired at 10:0{i}", error=True) for i, n in enumerate("abcd")],
+        (4, "repeat_error"),
+    ),
+    "error with thinking between": (
+        [
+            s
+            for n in "abcd"
+            for s in (step("reason", {"about": n}, f"try {n}"), step("crm", n, "Error: 401", error=True))
+        ],
+        (8, "repeat_error"),
+    ),
+    "handing over to and fro": (
+        [step("handoff", {"to": name}, "transferred") for name in ("Anna", "Ben", "Anna", "Ben", "Anna")],
+        (5, "alternating"),
+    ),
+    "structured result with a clock": (
+        [step("job", {"id": 1}, {"state": "PENDING", "ts": 1730000000 + i, "elapsed_ms": 100 + i}) for i in range(3)],
+        (3, "repeat_action"),
+    ),
+    "long log with new time stamps": (
+        [step("log", None, "\n".join(f"10:{m:02d}:{i:02d} line {m}" for m in range(60))) for i in range(3)],
+        (3, "repeat_action"),
+    ),
+    "transient error, same call": ([BUSY] * 5, (5, "repeat_error")),
+    "transient error, any call": (
+        [step("get", {"url": f"https://x/{name}"}, "Error: timeout", error=True) for name in "abcdef"],
+        (6, "repeat_error"),
+    ),
+    "waiting between transient errors": ([BUSY, step("wait", {"s": 5}, "ok")] * 5, (9, "alternating")),
+    "missing tool in a generic action": (
+        [step("execute", {"tool": "hex", "n": n}, "Error: unknown tool hex", error=True) for n in (1, 2)],
+        (2, "unknown_tool"),
+    ),
+    "a missing tool after other work": (
+        [
+            step("hex", 1, "Error: hex is not a valid tool, try one of [read].", error=True),
+            READ,
+            step("hex", 2, "Error: no such tool", error=True),
+        ],
+        (3, "unknown_tool"),
+    ),
+    "guessing tool names": (
+        [step(name, {}, f"Error: tool '{name}' not found", error=True) for name in ("google", "bing", "web")],
+        (3, "unknown_tool"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("trace", "expected"), LOOPS.values(), ids=LOOPS)
+def test_a_loop_is_found_in_any_form(trace, expected):
+    assert first(trace) == expected
+
+
+# Work that resembles a loop.
+
+LONG = "and then the committee looked at the proposal of the members for the second reading " * 3
+
+WORK = {
+    "pages by number": [step("page", {"n": n}, "ok") for n in range(8)],
+    "other numbers in prose": [step("search", f"rainfall in May {y}", "none") for y in (2001, 2002, 2003, 2004)],
+    "decimals": [step("set", {"rate": r}, "ok") for r in (0.1, 0.2, 0.3, 1.1, 1.10001)],
+    "switches": [step("set", {"flag": f, "name": n}, "ok") for n in ("x", "y") for f in (True, False)],
+    "one letter differs": [step("grade", {"answer": a}, "ok") for a in "abcdef"],
+    "same long text, other file": [step("write", {"file": f"{n}.py", "text": LONG}, "ok") for n in "abcde"],
+    "same long command, other file": [
+        step("shell", f"python add_header.py --licence MIT --year 2026 --owner Example src/{n}.py") for n in "abcde"
+    ],
+    "same long question, other agent": [
+        step("ask", {"agent": n, "question": LONG}, "No objection.") for n in ("Anna", "Ben", "Caro", "Dan")
+    ],
+    "same long query, other town": [
+        step("search", f"vegan restaurant near the main station of {town} open on sunday evening with garden", "none")
+        for town in ("graz", "linz", "wels", "steyr")
+    ],
+    "operators": [step("calculate", f"2 {sign} 2", "4") for sign in "+*^-/"],
+    "Chinese, other towns": [
+        step("search", {"query": f"{town}的人口和面积统计数据"}, "没有结果")
+        for town in ("北京", "上海", "南京", "东京")
+    ],
+    "negation": [
+        step("search", q, "none")
+        for q in ("trains that do run on sunday night", "trains that do not run on sunday night")
+    ]
+    * 2,
+    "read after write": [
+        s
+        for n in range(5)
+        for s in (step("write", {"file": "c", "text": f"n={n}"}, "ok"), step("read", {"file": "c"}, f"n={n}"))
+    ],
+    "a check after each change finds the same": [
+        s for n in range(6) for s in (step("edit", {"line": n}, "ok"), step("test", {}, "1 failed"))
+    ],
+    "each of two results checked once": [READ, {**READ, "input": "b"}] * 2,
+    "a second look at everything": cycle(6, 2),
+    "an undeclared poll that advances": [step("job", {"id": 1}, f"10:0{i} running, {i}0 %") for i in range(8)],
+    "structured results that advance": [
+        step("job", {"id": 1}, {"done": i, "of": 9, "ts": 1730000000}) for i in range(8)
+    ],
+    "change in the middle of a long result": [step("dump", {}, f"{LONG * 90} {i} {LONG * 90}") for i in range(5)],
+    "change at the end of a long result": [step("dump", {}, f"{'x' * 20_000}{i}") for i in range(5)],
+    "change between new time stamps": [
+        step("log", {}, "\n".join([*(f"10:00:{i:02d} ok {m}" for m in range(20)), f"stage {i}", f"10:0{i} end"]))
+        for i in range(6)
+    ],
+    "hand over round the table": [step("handoff", {"to": n}, "transferred") for n in ("Anna", "Ben", "Caro", "Anna")],
+    "backing off until it works": [
+        *(s for wait in (1, 2, 4, 8) for s in (BUSY, step("wait", {"s": wait}, "ok"))),
+        {**BUSY, "observation": "200 OK", "is_error": False},
+    ],
+    "four transient errors": [BUSY] * 4,
+    "errors that name the input": [
+        step("find", n, f"Error: no customer {n}", error=True) for n in ("Ann", "Bob", "Cy", "Di", "Ed")
+    ],
+    "errors of different tools": [step(f"tool{i}", {}, "Error: 401", error=True) for i in range(5)],
+    "three equal errors": [step("crm", n, "Error: 401", error=True) for n in "abc"],
+    "two missing tools": [step(name, {}, f"Error: tool {name} not found", error=True) for name in ("bing", "web")],
+    "a database function that does not exist": [
+        step("sql", {"q": f"select {f}(1)"}, f"Error: function {f}(int) does not exist", error=True)
+        for f in ("nvl", "iif")
+    ],
+    "reasoning about one row after another": [
+        step("reason", {"row": n}, f"Row {n} is fine.", thought="Look at the next row of the table.") for n in range(5)
+    ],
+    "reasoning with new findings": [
+        step("reason", {}, told, thought="Think about the next candidate.")
+        for told in ("Anna speaks French.", "Ben lacks a licence.", "Caro has both, so invite Caro.")
+    ],
+    "thinking, then acting": [
+        s for n in range(3) for s in (step("plan", {}, "1. read", thought="Make a plan."), step("read", n, f"text {n}"))
+    ],
+    "two plans": [step("plan", {}, "1. read 2. write", thought="Make a plan.")] * 2,
+    "the same final answer": [step("final_answer", {"answer": "42"}, "42")] * 5,
+    "steps without an action": [{"thought": "?", "observation": f"not parsed: {n}"} for n in range(4)],
+}
+
+
+@pytest.mark.parametrize("trace", WORK.values(), ids=WORK)
+def test_work_is_left_alone_whatever_it_looks_like(trace):
+    assert not alarms(trace)
+
+
+# What the host declares.
+
+
+def test_a_declared_poll_may_see_the_same_result_for_ever():
+    poll = step("job_status", {"id": "j-17"}, "running")
+    generic = step("execute", {"tool": "job_status", "id": "j-17"}, "running")
+    assert first([poll] * 8) == first([generic] * 8) == (3, "repeat_action")
+    assert not alarms([poll] * 8, polling=["job_status"])
+    assert not alarms([generic] * 8, polling=["job_status"])
+    assert not alarms([step("job_status", n, "Error: not ready", error=True) for n in range(8)], polling=["job_status"])
+    assert first([READ, READ, READ], polling=["job_status"]) == (3, "repeat_action")
+
+
+def test_a_tool_that_was_not_given_is_unknown_whatever_it_answers():
+    hex_calls = [step("hex", n, "?") for n in (1, 2)]
+    assert first(hex_calls, tools=["read"]) == (2, "unknown_tool")
+    assert not alarms(hex_calls)
+    assert not alarms(hex_calls, tools=["hex"])
+    assert not alarms(hex_calls, tools=["read"], polling=["hex"])
+    assert not alarms([step("plan", n, str(n)) for n in range(3)], tools=["read"])
+
+
+# What a loop tells.
+
+
+def test_a_loop_tells_the_call_the_count_and_the_result():
+    trace = [step("read", "other", "x", number=4), *({**READ, "number": n} for n in (5, 6, 7))]
+    loop = find_loop(trace)
+    assert (loop.first_step, loop.steps, loop.action) == (5, (5, 6, 7), "read")
+    assert loop.evidence == 'read {"file": "a.py"} was called 3 times (steps 5, 6, 7) and the result stays: import b'
+    assert json.loads(json.dumps(loop.to_dict())) == loop.to_dict()
+    assert loop.to_dict()["steps"] == [5, 6, 7]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        loop.pattern = "none"
+
+
+def test_a_cycle_lists_each_of_its_calls_with_its_result():
+    loop = find_loop(cycle(2, 3))
+    assert loop.steps == (1, 2, 3, 4, 5, 6)
+    for part in ("2 calls", "f0.py", "text 0", "f1.py", "text 1"):
+        assert part in loop.evidence
+
+
+def test_the_evidence_stays_short_however_long_the_texts_are():
+    loop = find_loop([step("write", {"text": "x " * 20_000}, "y " * 20_000)] * 3)
+    assert len(loop.evidence) < 400
+
+
+def test_steps_without_a_number_are_counted_from_one_even_in_a_long_trace():
+    assert find_loop([*cycle(97, 1), READ, READ, READ]).steps == (98, 99, 100)
+
+
+def test_a_call_is_recognised_by_the_measure_of_the_loop():
+    call = step("search", {"query": "CEO of Initech"})
+    assert same_call(call, step("search", {"query": "the Initech CEO?"}))
+    assert same_call(call, step("search", {"q": "initech ceo"}))
+    assert not same_call(call, step("browse", {"query": "CEO of Initech"}))
+    assert not same_call(call, step("search", {"query": "CFO of Initech"}))
+
+
+def test_only_the_last_forty_steps_count():
+    assert find_loop([READ, READ, *cycle(60, 1), READ]) is None
+
+
+# Any input, and its cost.
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(["search", "read", "reason", "plan", "execute", "final_answer"])
+STEPS = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "number": JSON,
+            "thought": st.sampled_from(["Make a plan.", "Make a plan again."]) | JSON,
+            "action": NAMES | JSON,
+            "input": JSON | st.fixed_dictionaries({"tool": NAMES}),
+            "observation": st.sampled_from(["ok", "Error: unknown tool", "Error: 503"]) | JSON,
+            "is_error": st.booleans() | JSON,
+            "confidence": st.floats(0, 1) | JSON,
+        },
+    ),
+    max_size=8,
+)
+
+
+@given(STEPS)
+def test_any_steps_are_judged_without_an_exception_and_left_as_they_were(steps):
+    before = copy.deepcopy(steps)
+    loop = find_loop(steps, tools=["search"], polling=["read"])
+    json.dumps(loop and loop.to_dict())
+    assert repr(steps) == repr(before)
+
+
+@pytest.mark.parametrize("given", ["[" * 50_000, '{"a": ' * 50_000, '{"a": 1'])
+def test_an_input_that_only_starts_like_json_is_a_text(given):
+    assert first([step("read", given, "none")] * 3) == (3, "repeat_action")
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        [step("dump", {}, f"{'x' * 20_000}{i}") for i in range(200)],
+        [step("dump", {}, f"{LONG * 80}{i}{LONG * 80}") for i in range(200)],
+        [step("write", {"text": f"{LONG * 80}{i}"}, "ok") for i in range(200)],
+        [step("dump", {}, [{"row": n, "seen": i} for n in range(800)]) for i in range(200)],
+    ],
+    ids=["letters", "prose", "input", "structured"],
+)
+def test_two_hundred_long_steps_cost_milliseconds(trace):
+    start = time.process_time()
+    assert find_loop(trace) is None
+    assert time.process_time() - start < 0.5  # 4 ms at most where this was written

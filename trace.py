@@ -1,0 +1,131 @@
+"""A run on the terminal and on disk: steps drawn as they happen, and a trace file that survives an interruption."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from .errors import ConfigError
+
+OUTPUT_KEYS = ("answer", "stop", "usage", "steps", "quality", "error")
+
+
+class TraceFile:
+    """A JSON Lines file: one line a step, written as it happens, and a last line with the result.
+
+    Args:
+        path: Where to write; None writes nothing.
+
+    Raises:
+        ConfigError: The file cannot be written.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.file: TextIO | None = None
+
+    def __enter__(self) -> TraceFile:
+        if self.path:
+            try:
+                self.file = self.path.open("w", encoding="utf-8")
+            except OSError as error:
+                raise ConfigError(f"The trace cannot be written to {str(self.path)!r}: {error.strerror}.") from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.file:
+            self.file.close()
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Append one line and hand it to the operating system, so that a killed run keeps it."""
+        if self.file:
+            self.file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            self.file.flush()
+
+
+class Display:
+    """Draws a run: what is going on now on the last line, thought, action, observation and confidence above it."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.status = console.status("loading the model") if console.is_terminal else None
+
+    def working(self) -> AbstractContextManager[Any]:
+        """The spinner, while the run lasts; nothing where no terminal would show it."""
+        return self.status or nullcontext()
+
+    def show(self, event: Mapping[str, Any]) -> None:
+        """Draw one event of a graph."""
+        kind = event.get("event")
+        if kind == "thinking" and self.status:
+            self.status.update(f"step {event['number']}: thinking")
+        elif kind == "thought":
+            self._thought(event)
+        elif kind == "step" and event["step"]["action"] != "final_answer":
+            self._observation(event["step"])
+        elif kind == "guard":
+            self.console.print(f"   [magenta]guard[/]       {escape(event['did'])}: {escape(event['evidence'])}")
+
+    def _thought(self, event: Mapping[str, Any]) -> None:
+        confidence = event["confidence"]
+        sure = "" if confidence is None else f"  [dim]confidence {confidence:.2f}[/]"
+        self.console.print(
+            f"[bold]{event['number']}[/]  [cyan]thought[/]     {_line(event['thought'] or '(none given)')}"
+        )
+        self.console.print(f"   [blue]action[/]      {escape(event['action'])} {_line(_input(event['input']))}{sure}")
+        if self.status and event["action"] != "final_answer":
+            self.status.update(f"step {event['number']}: {escape(event['action'])}")
+
+    def _observation(self, step: Mapping[str, Any]) -> None:
+        colour = "red" if step["is_error"] else "green"
+        self.console.print(f"   [{colour}]observation[/] {_line(step['observation'])}")
+
+    def result(self, result: Mapping[str, Any]) -> None:
+        """Draw the answer, the stop reason and the usage."""
+        answered = result["stop"] == "answer"
+        self.console.print(
+            Panel(escape(result["answer"]), title="answer", border_style="green" if answered else "yellow")
+        )
+        reason = f" ({result['error']})" if result.get("error") else ""
+        score = result["quality"]["score"] if result.get("quality") else None
+        self.console.print(f"stop: [bold]{result['stop']}[/]{escape(reason)}", highlight=False)
+        if score is not None:
+            self.console.print(f"quality: {score:.2f} [dim](a heuristic)[/]", highlight=False)
+        table = Table("agent", "calls", "tokens in", "tokens out", "seconds", box=None, pad_edge=False)
+        for agent, row in result["usage"].items():
+            table.add_row(
+                agent, *(f"{row[key]:,.0f}" for key in ("calls", "tokens_in", "tokens_out")), f"{row['seconds']:.2f}"
+            )
+        self.console.print(table)
+
+
+def outputs(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a graph's state that are its output, without the messages: what `--json` prints."""
+    return {key: state[key] for key in OUTPUT_KEYS if key in state}
+
+
+def interrupted(steps: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """The output of a run that a person broke off."""
+    return {"answer": "", "stop": "interrupted", "usage": {}, "steps": steps, "error": "interrupted by the user"}
+
+
+def _line(text: str, width: int = 300) -> str:
+    flat = " ".join(text.split())
+    return escape(flat if len(flat) <= width else f"{flat[:width]}…")
+
+
+def _input(value: Mapping[str, Any]) -> str:
+    if len(value) == 1 and isinstance(only := next(iter(value.values())), str):
+        return only
+    return json.dumps(value, ensure_ascii=False)
