@@ -34,7 +34,7 @@ class Budget(BaseCallbackHandler):
         clock: Seconds that never go back; an argument for tests.
 
     Raises:
-        ConfigError: A limit is not a number above 0, or `max_cost` comes without `prices`.
+        ConfigError: A limit is not a number above 0, a price is no pair of numbers, or `max_cost` has no `prices`.
 
     Example:
         >>> budget = Budget(max_calls=8, max_seconds=60)
@@ -66,7 +66,7 @@ class Budget(BaseCallbackHandler):
                 "max_cost was given without prices. Give prices={model name: (per million input tokens, per million "
                 "output tokens)}, or limit tokens with max_tokens."
             )
-        self.prices = dict(prices or {})
+        self.prices = {model: _checked_price(model, price) for model, price in (prices or {}).items()}
         self.clock = clock
         self.calls = self.tokens_in = self.tokens_out = 0
         self.cost = 0.0
@@ -139,15 +139,24 @@ class Budget(BaseCallbackHandler):
             if isinstance(message, AIMessage) and message.usage_metadata:
                 tokens_in += message.usage_metadata["input_tokens"]
                 tokens_out += message.usage_metadata["output_tokens"]
-        price_in, price_out = self.prices.get(name, (0.0, 0.0))
+        self._add(name, tokens_in, tokens_out)
+
+    def _add(self, model: str, tokens_in: int, tokens_out: int) -> None:
+        price_in, price_out = self.prices.get(model, (0.0, 0.0))
         with self._lock:
             self.tokens_in += tokens_in
             self.tokens_out += tokens_out
             self.cost += (tokens_in * price_in + tokens_out * price_out) / 1_000_000
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """Forget a call that failed; it stays counted."""
-        self._models.pop(run_id, None)
+        """Forget a call that failed. It stays counted, with the tokens of a reply that was cut off."""
+        model = self._models.pop(run_id, "")
+        usage = getattr(getattr(error, "completion", None), "usage", None)  # openai.LengthFinishReasonError
+        if usage is not None:
+            self._add(model, usage.prompt_tokens, usage.completion_tokens)
+        if never_sent(error):
+            with self._lock:
+                self.calls -= 1
 
     def _admit(self, run_id: UUID, model: str) -> None:
         with self._lock:
@@ -164,6 +173,14 @@ class Budget(BaseCallbackHandler):
             self._models[run_id] = model
 
 
+def never_sent(error: BaseException) -> bool:
+    """Whether a call failed before it was sent, on a connection that an event loop left behind when it was closed.
+
+    Chat models keep connections alive. In another `asyncio.run` such a connection raises; a new one works.
+    """
+    return isinstance(error, RuntimeError) and str(error) == "Event loop is closed"
+
+
 def budgets_of(config: Mapping[str, Any]) -> list[Budget]:
     """The budgets among a run's callbacks, which may be a list or LangChain's callback manager."""
     callbacks = config.get("callbacks") or []
@@ -177,6 +194,16 @@ def _checked(name: str, limit: object) -> float:
     if name in ("calls", "tokens") and limit != int(limit):
         raise ConfigError(f"max_{name} was {limit!r}; give a whole number, at least 1.")
     return limit
+
+
+def _checked_price(model: str, price: object) -> tuple[float, float]:
+    pair = tuple(price) if isinstance(price, tuple | list) else ()
+    numbers = [p for p in pair if isinstance(p, int | float) and not isinstance(p, bool) and 0 <= p < float("inf")]
+    if len(pair) != 2 or len(numbers) != 2:
+        raise ConfigError(
+            f"prices[{model!r}] was {price!r}; give two numbers: per million input tokens, per million output tokens."
+        )
+    return numbers[0], numbers[1]
 
 
 def _model_name(metadata: Mapping[str, Any] | None, kwargs: Mapping[str, Any]) -> str:

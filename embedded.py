@@ -14,7 +14,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx2
 import openai
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
@@ -72,9 +71,19 @@ def embedded_model(path: str | None = None) -> EmbeddedChatModel:
         logprobs=True,
         max_retries=0,
         http_client=openai.DefaultHttpxClient(trust_env=False),  # A proxy of the environment cannot reach this process.
-        http_async_client=openai.DefaultAsyncHttpxClient(trust_env=False, limits=NO_KEEPALIVE),
+        http_async_client=loop_free_client(trust_env=False),
         answer_style=AnswerStyle(steps="json", constrain="response_format", logprobs=True, small=small),
     )
+
+
+def loop_free_client(trust_env: bool = True) -> openai.DefaultAsyncHttpxClient:
+    """An HTTP client whose connections do not outlive their request, so that one model works in any event loop.
+
+    A connection that is kept alive belongs to the loop that opened it; in the next `asyncio.run` it raises "Event loop
+    is closed". Opening a new one cost under a millisecond on loopback.
+    """
+    limits = type(openai.DEFAULT_CONNECTION_LIMITS)(max_connections=1000, max_keepalive_connections=0)
+    return openai.DefaultAsyncHttpxClient(limits=limits, trust_env=trust_env)
 
 
 def bundled_weights() -> Path:

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from langchain_core.language_models import BaseChatModel
+from pydantic import SecretStr
 
 from .errors import ConfigError, nearest
 
@@ -78,6 +79,7 @@ def _load(spec: str, environment: tuple[str | None, ...]) -> BaseChatModel:
 
 
 def _ollama(name: str) -> BaseChatModel:
+    import httpx  # noqa: PLC0415
     from langchain_ollama import ChatOllama  # noqa: PLC0415
 
     pulled = ollama_models()
@@ -88,17 +90,30 @@ def _ollama(name: str) -> BaseChatModel:
         raise ConfigError(
             f"Ollama has no model {name!r}. Get it with: ollama pull {name}.{there}{nearest(name, pulled)}"
         )
-    return ChatOllama(model=name, temperature=0, logprobs=True, client_kwargs={"timeout": SECONDS})
+    return ChatOllama(
+        model=name,
+        temperature=0,
+        logprobs=True,
+        client_kwargs={"timeout": SECONDS},
+        async_client_kwargs={"limits": httpx.Limits(max_keepalive_connections=0)},  # See `loop_free_client`.
+    )
 
 
 def _openai(name: str) -> BaseChatModel:
     from langchain_openai import ChatOpenAI  # noqa: PLC0415
 
+    from .embedded import loop_free_client  # noqa: PLC0415
+
     key, address = os.environ.get("OPENAI_API_KEY"), os.environ.get("OPENAI_BASE_URL")
     if not key and not address:
         raise ConfigError("OPENAI_API_KEY is not set. Set it (export OPENAI_API_KEY=...), or use --model embedded.")
     # A server of one's own often wants no key, but the client refuses to start without one.
-    return ChatOpenAI(model=name, timeout=SECONDS, **({} if key else {"api_key": "none"}))  # type: ignore[arg-type]
+    return ChatOpenAI(
+        model=name,
+        timeout=SECONDS,
+        api_key=SecretStr(key or "none"),
+        http_async_client=loop_free_client(),
+    )
 
 
 def _other(spec: str) -> BaseChatModel:

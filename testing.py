@@ -63,6 +63,7 @@ class ScriptedModel(BaseChatModel):
         after: When the script has ended: "repeat" its last entry, or "fail" with an AssertionError.
         latency: Seconds each call takes.
         style: "json" to be asked for steps as JSON, "tools" for native tool calls.
+        model: The name it goes by, for the prices of a budget.
 
     Example:
         >>> ScriptedModel(["hello"]).invoke("hi").content
@@ -75,6 +76,7 @@ class ScriptedModel(BaseChatModel):
     after: Literal["repeat", "fail"] = "fail"
     latency: float = 0.0
     style: Literal["json", "tools"] = "json"
+    model: str = "scripted"
 
     _requests: list[Request] = PrivateAttr(default_factory=list)
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
@@ -86,8 +88,9 @@ class ScriptedModel(BaseChatModel):
         after: Literal["repeat", "fail"] = "fail",
         latency: float = 0.0,
         style: Literal["json", "tools"] = "json",
+        model: str = "scripted",
     ) -> None:
-        super().__init__(script=list(script), after=after, latency=latency, style=style)  # type: ignore[call-arg]
+        super().__init__(script=list(script), after=after, latency=latency, style=style, model=model)  # type: ignore[call-arg]
 
     @property
     def answer_style(self) -> AnswerStyle:
@@ -132,7 +135,7 @@ class ScriptedModel(BaseChatModel):
         with self._lock:
             number = len(self._requests)
             self._requests.append(request)
-        if number >= len(self.script) and self.after == "fail":
+        if number >= len(self.script) and (self.after == "fail" or not self.script):
             raise AssertionError(f"The script has {len(self.script)} replies; call {number + 1} was not expected.")
         entry = self.script[min(number, len(self.script) - 1)]
         reply = entry(request) if callable(entry) else entry

@@ -97,12 +97,14 @@ def read_moves(reply: Reply, view: View) -> list[Move]:
         ]
     if not reply.text.strip():
         return [Move(reply.thinking, INVALID, {}, error="The reply was empty. Answer, or call one of the tools.")]
+    native = view.style.steps == "tools"
     try:
         given = read_json(reply)
     except ValueError as error:
-        return [_prose(reply, view, str(error))]
+        return [_prose(reply, view, str(error), is_answer=native and not reply.text.lstrip().startswith("{"))]
     if "action" not in given:
-        return [_prose(reply, view, f"the JSON object has no action, only {', '.join(sorted(given)[:5]) or 'nothing'}")]
+        found = f"the JSON object has no action, only {', '.join(sorted(given)[:5]) or 'nothing'}"
+        return [_prose(reply, view, found, is_answer=native)]
     return [_json_move(reply, given, view)]
 
 
@@ -114,16 +116,16 @@ def _json_move(reply: Reply, given: Mapping[str, Any], view: View) -> Move:
     if tool and not isinstance(raw, dict | str):
         error = f"The input of {action} was {shorten(json.dumps(raw), 80)}; give {_input_words(tool)}."
     if action == FINAL and not str(arguments.get("answer", "")).strip():
-        error = "The final answer was empty. Give the answer in words."
+        action, error = INVALID, "The final answer was empty. Give the answer in words."
     confidence, source = _confidence(reply, given, raw, view.style)
     return Move(clean(str(given.get("thought") or reply.thinking)), action, arguments, error, confidence, source)
 
 
-def _prose(reply: Reply, view: View, error: str) -> Move:
-    """Text without a step in it: the answer of a model that is asked for tool calls, else a mistake, once."""
+def _prose(reply: Reply, view: View, error: str, is_answer: bool) -> Move:
+    """Text without a step in it: an answer where tool calls were asked for, else a mistake, once."""
     last = view.steps[-1] if view.steps else None
     again = last is not None and last["action"] == INVALID and bool(last["thought"])
-    if "{" not in reply.text and (view.style.steps == "tools" or again):
+    if is_answer or (again and "{" not in reply.text):
         value = token_confidence(reply.tokens, reply.text, reply.text) if reply.tokens else None
         extra = {"taken_from": "prose"} if view.style.steps == "json" else {}
         return Move(

@@ -19,6 +19,10 @@ from typing import Any, Generic, Protocol, TypeVar
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool, Tool
 
+from ..budget import never_sent
+
+STALE = 100  # Connections of a closed loop that a model may still hold: the OpenAI client keeps so many alive.
+
 T = TypeVar("T")
 Spec = TypeVar("Spec")
 
@@ -116,7 +120,16 @@ class ModelCall:
         return left_behind(self.model.invoke, self.messages, self.config).result(self.seconds)
 
     async def arun(self) -> Any:
-        return await asyncio.wait_for(self.model.ainvoke(self.messages, self.config), self.seconds)
+        return await asyncio.wait_for(self._called(), self.seconds)
+
+    async def _called(self) -> Any:
+        for _ in range(STALE):
+            try:
+                return await self.model.ainvoke(self.messages, self.config)
+            except RuntimeError as error:
+                if not never_sent(error):
+                    raise
+        return await self.model.ainvoke(self.messages, self.config)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import unicodedata
 # Bidirectional overrides and isolates reorder what a person sees in a terminal or a log (CVE-2021-42574). Left-to-right
 # and right-to-left *marks* and right-to-left letters are ordinary text and stay.
 _OVERRIDES = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
-_CONTROLS = {code: None for code in range(32) if chr(code) not in "\t\n\r"} | {127: None}
+_CONTROLS = {code: None for code in range(32) if chr(code) not in "\t\n\r"} | dict.fromkeys(range(127, 160))
 
 
 def clean(text: str, limit: int | None = None) -> str:

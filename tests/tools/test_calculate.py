@@ -44,6 +44,7 @@ def test_arithmetic_is_read_as_models_write_it(expression, answer):
     [
         ("sqrt(16)", "4"),
         ("math.sqrt(2)", "1.41421356237"),
+        ("SQRT(16) * Pi", "12.5663706144"),
         ("abs(-3) + round(2.567, 2)", "5.57"),
         ("min(3, 1, 2) + max(3, 1, 2)", "4"),
         ("floor(2.7) + ceil(2.1)", "5"),
@@ -145,7 +146,7 @@ def test_a_percentage_with_two_meanings_is_refused_with_advice(expression, advic
         (1e-7, "1e-07"),
         (1e300, "1e+300"),
         (1.7976931348623157e308, "1.7976931348623157e+308"),
-        (123456789012345.0, "123456789012345"),
+        (1234567890123456.0, "1234567890123456"),
         (12345678901.25, "12345678901.25"),
         (-7, "-7"),
     ],
@@ -234,6 +235,12 @@ def test_numbers_up_to_the_bound_are_exact():
     assert evaluate("factorial(500)") == math.factorial(500)
     with pytest.raises(CalculationError, match="4096 bits"):
         evaluate("2**4096")
+
+
+@pytest.mark.parametrize("expression", ["0,123", "max(1,000)"])
+def test_a_comma_before_or_after_zeros_gets_advice(expression):
+    with pytest.raises(CalculationError, match="ambiguous here; write the number without a comma"):
+        evaluate(expression)
 
 
 def test_a_typo_in_a_function_gets_the_nearest_name():
