@@ -154,9 +154,6 @@ class Budget(BaseCallbackHandler):
         usage = getattr(getattr(error, "completion", None), "usage", None)  # openai.LengthFinishReasonError
         if usage is not None:
             self._add(model, usage.prompt_tokens, usage.completion_tokens)
-        if never_sent(error):
-            with self._lock:
-                self.calls -= 1
 
     def _admit(self, run_id: UUID, model: str) -> None:
         with self._lock:
@@ -171,14 +168,6 @@ class Budget(BaseCallbackHandler):
                 raise BudgetExceeded(reason)
             self.calls += 1
             self._models[run_id] = model
-
-
-def never_sent(error: BaseException) -> bool:
-    """Whether a call failed before it was sent, on a connection that an event loop left behind when it was closed.
-
-    Chat models keep connections alive. In another `asyncio.run` such a connection raises; a new one works.
-    """
-    return isinstance(error, RuntimeError) and str(error) == "Event loop is closed"
 
 
 def budgets_of(config: Mapping[str, Any]) -> list[Budget]:

@@ -93,7 +93,7 @@ def _run(
     graph: Any, question: str, context: Any, budget: Any, console: Console, as_json: bool, trace: Path | None
 ) -> int:
     """Stream a graph on a question; draw it, trace it, print the result. Returns the exit code."""
-    from .trace import Display, TraceFile, interrupted, outputs  # noqa: PLC0415
+    from .display import Display, TraceFile, interrupted, outputs  # noqa: PLC0415
 
     display, steps, state = Display(console), [], {}
     with TraceFile(trace) as file:

@@ -183,7 +183,8 @@ def ollama_models() -> list[str] | None:
     import ollama  # noqa: PLC0415
 
     try:
-        listed = ollama.Client(timeout=5).list()
+        with ollama.Client(timeout=5) as client:
+            listed = client.list()
     except (OSError, ollama.ResponseError, ValueError):
         return None
     except Exception as error:

@@ -15,7 +15,7 @@ from ..memory import Memory
 from ..nodes import react
 from ..nodes.prompts import RESERVED
 from ..nodes.react import ReactContext, ReactInput, ReactOutput, ReactSpec, ReactState
-from ..nodes.running import Node
+from ..nodes.running import Node, Route
 from ..tools import calculate
 
 
@@ -82,8 +82,8 @@ def create_react(
         builder.add_node(node, Node(body, spec, node))
     builder.add_edge(START, "begin")
     builder.add_edge("begin", "think")
-    builder.add_conditional_edges("think", react.after_think, ["act", "finish"])
-    builder.add_conditional_edges("act", react.after_act, ["think", "finish"])
+    builder.add_conditional_edges("think", Route(react.after_think), ["act", "finish"])
+    builder.add_conditional_edges("act", Route(react.after_act), ["think", "finish"])
     builder.add_edge("finish", END)
     return builder
 

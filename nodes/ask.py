@@ -195,7 +195,7 @@ def read_json(reply: Reply) -> dict[str, Any]:
     text = reply.text.strip()
     if not text:
         raise ValueError("the answer was empty")
-    decoder = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
+    decoder = json.JSONDecoder(parse_constant=_finite, parse_float=_finite, parse_int=_whole)
     found, start = "there is no JSON object", text.find("{")
     for _ in range(20):  # A reply rarely has more than two braces before the object; hostile text stays linear.
         if start < 0:
@@ -284,6 +284,12 @@ def _failure(error: Exception, limit: float | None, seconds: float) -> str:
         return f"the model gave no reply within {limit:g} seconds"
     what = shorten(clean(str(error)), 400) or "no message"
     return f"the model failed: {type(error).__name__}: {what}"
+
+
+def _whole(number: str) -> int:
+    if len(number) > 300:  # Beyond any float; `int` itself refuses 4,300 digits, with words that help no model.
+        raise ValueError(f"a number of {len(number):,} digits is too large")
+    return int(number)
 
 
 def _finite(number: str) -> float:

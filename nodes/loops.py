@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .repeats import FINAL, THINKING, View, similarity, tokens
+from .repeats import FINAL, THINKING, View, tokens
 from .volatile import masked, same_text
 
 WINDOW = 40  # A call repeated after 40 other steps is a second look, and the cost of a verdict stays bounded.
@@ -119,7 +119,8 @@ def _restated_thought(views: list[View]) -> Loop | None:
     if not restates(views):
         return None
     involved = views[-3:]
-    evidence = f"The same thought came {_times(involved)} without acting on it: {_short(views[-1].thought, 120)}"
+    thought = _short(views[-1].thought or _call(views[-1]), 120)
+    evidence = f"The same thought came {_times(involved)} without acting on it: {thought}"
     return _loop("thought_repeat", involved, evidence)
 
 
@@ -193,16 +194,15 @@ def restates(views: list[View]) -> bool:
     run = views[-3:]
     if len(run) < 3 or any(view.action not in THINKING for view in run):
         return False
-    thoughts = [frozenset().union(*tokens(view.thought)) for view in run]
-    if any(similarity(thought, thoughts[-1]) <= 0.8 for thought in thoughts[:-1]):
+    if not (run[0].thinks_like(run[2]) and run[1].thinks_like(run[2])):
         return False
-    seen = thoughts[0].union(*_told(run[0]))
-    for view, thought in zip(run[1:], thoughts[1:], strict=True):
+    seen = frozenset().union(*tokens(run[0].thought), *_told(run[0]))
+    for view in run[1:]:
         exact, words = _told(view)
         # A new number is news; a paraphrase brings the odd new word, at most one in five in the traces tried.
         if exact - seen or len(words - seen) > 0.2 * len(words):
             return False
-        seen = seen.union(thought, exact, words)
+        seen = seen.union(*tokens(view.thought), exact, words)
     return True
 
 

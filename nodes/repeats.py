@@ -137,7 +137,7 @@ class View:
         return bool(polling) and (self.action in polling or self.target in polling)
 
     def calls_same(self, other: View) -> bool:
-        """True when both steps make the same call, whatever the order, case and filler words of the input.
+        """Return whether both steps make the same call, whatever the order, case and filler words of the input.
 
         Values under the same key are compared with each other: pooling all words of the input would call
         `{"file": "a.py", "text": LONG}` and `{"file": "b.py", "text": LONG}` the same.
@@ -155,9 +155,21 @@ class View:
             " ".join(theirs[path] for path in theirs if path not in shared),
         )
 
+    def thinks_like(self, other: View) -> bool:
+        """Return whether both steps have the same thought, up to a word in five."""
+        mine, theirs = (frozenset().union(*tokens(text)) for text in (self.thought, other.thought))
+        return self.thought == other.thought or len(mine & theirs) > 0.8 * len(mine | theirs)
+
     def repeats(self, other: View) -> bool:
-        """True when both steps make the same call and it brought the same result."""
-        return self.calls_same(other) and same_result(self.raw.get("observation"), other.raw.get("observation"))
+        """Return whether both steps make the same call and it brought the same result.
+
+        A thinking step without an input has its thought for content: three reasonings "noted" are no sign of a loop.
+        """
+        return (
+            self.calls_same(other)
+            and same_result(self.raw.get("observation"), other.raw.get("observation"))
+            and (self.action not in THINKING or bool(self.leaves) or self.thinks_like(other))
+        )
 
 
 @lru_cache(maxsize=1024)
@@ -185,11 +197,6 @@ def tokens(text: str) -> tuple[Set[str], Set[str]]:
     return frozenset(exact), frozenset(words if words or exact else stop)
 
 
-def similarity(a: Set[str], b: Set[str]) -> float:
-    """Return the Jaccard similarity of two sets; 0 when both are empty."""
-    return len(a & b) / (len(a | b) or 1)
-
-
 def _alike(a: str, b: str) -> bool:
     """Equal up to case, white space and, in prose, a few added words.
 
@@ -207,7 +214,7 @@ def _alike(a: str, b: str) -> bool:
         return False
     (exact_a, words_a), (exact_b, words_b) = tokens(a), tokens(b)
     contained = words_a <= words_b or words_b <= words_a
-    return exact_a == exact_b and contained and (words_a == words_b or similarity(words_a, words_b) >= 0.8)
+    return exact_a == exact_b and contained and len(words_a & words_b) >= 0.8 * len(words_a | words_b)
 
 
 def _may_be_equal(a: str, b: str) -> bool:

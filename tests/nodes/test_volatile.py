@@ -89,13 +89,13 @@ def plainly_masked(text):
     return "".join(field or "~" for field in _VOLATILE.findall(text))
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, derandomize=True, deadline=None)
 @given(TEXTS)
 def test_skipping_stretches_without_a_digit_masks_the_same(text):
     assert masked(text) == plainly_masked(text)
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, derandomize=True, deadline=None)
 @given(TEXTS, st.lists(st.tuples(st.integers(0, 9), PARTS), max_size=3))
 def test_comparing_by_pieces_gives_the_verdict_of_comparing_masked_texts(text, changes):
     other = text
@@ -105,6 +105,7 @@ def test_comparing_by_pieces_gives_the_verdict_of_comparing_masked_texts(text, c
     assert same_text(text, other) == (plainly_masked(text) == plainly_masked(other))
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.lists(st.sampled_from(FIELDS), min_size=1, max_size=12), st.sampled_from(["\n", ", ", " | "]))
 def test_any_number_of_changed_fields_makes_no_difference(fields, border):
     first, second = (border.join(f"<{pair[side]}> seen" for pair in fields) for side in (0, 1))

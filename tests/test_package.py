@@ -1,0 +1,142 @@
+"""The house rules: what is public, what an import costs, and which room may import which."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import langgraph_agora
+
+ROOT = Path(__file__).parents[1]
+HEAVY = (
+    "langgraph",
+    "langchain",
+    "langchain_core",
+    "chromadb",
+    "xllamacpp",
+    "scipy",
+    "numpy",
+    "openai",
+    "rich",
+    "typer",
+)
+
+# Room -> rooms it may import. Modules at the root are rooms of their own.
+BASE = {"errors", "styles", "models", "embedded", "budget", "agents"}
+ALLOWED = {
+    "errors": set(),
+    "styles": set(),
+    "embedded": {"errors", "styles"},
+    "models": {"errors", "styles", "embedded"},
+    "budget": {"errors"},
+    "testing": {"styles"},
+    "drawing": {"errors"},
+    "display": {"errors"},
+    "tools": BASE,
+    "memory": BASE,
+    "nodes": BASE | {"tools", "memory", "nodes"},
+    "graphs": BASE | {"tools", "memory", "nodes", "graphs"},
+    "doctor": BASE,
+    "cli": BASE | {"tools", "memory", "nodes", "graphs", "doctor", "drawing", "display"},
+    "__init__": BASE | {"graphs", "cli"},
+}
+# Cores decide; they import neither LangGraph nor a model, so that they can be proven without one.
+CORES = ("meta", "loops", "volatile", "guard", "confidence", "text")
+CORE_IMPORTS = {*sys.stdlib_module_names, "numpy", "scipy", "__future__"}
+
+
+def modules():
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if parts[0] in (*ALLOWED, "nodes") and not any(part.startswith(".") for part in parts):
+            yield pytest.param(path, parts, id="/".join(parts))
+
+
+def imported(path, parts):
+    """The rooms of this package, and the other packages, that a module imports."""
+    own, foreign = set(), set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = parts[: len(parts) - node.level]
+            names = [*base, *(node.module.split(".") if node.module else [])]
+            own |= {names[0]} if names else {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            foreign.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            foreign |= {alias.name.split(".")[0] for alias in node.names}
+    return own, foreign
+
+
+@pytest.mark.parametrize(("path", "parts"), list(modules()))
+def test_imports_run_downwards_only(path, parts):
+    own, foreign = imported(path, parts)
+    room = parts[0]
+    assert own - {room, "__init__"} <= ALLOWED[room], f"{room} must not import {own - ALLOWED[room]}"
+    assert "langgraph_agora" not in foreign, "imports inside the package are relative"
+    if room == "nodes" and parts[-1] in CORES:
+        assert foreign <= CORE_IMPORTS
+        inside = {
+            node.module
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.ImportFrom) and node.level == 1
+        }
+        assert inside <= set(CORES)
+
+
+def test_every_core_exists():
+    assert {path.stem for path in (ROOT / "nodes").glob("*.py")} >= set(CORES)
+
+
+def test_every_public_name_is_there_and_documented():
+    assert sorted(langgraph_agora.__all__) == langgraph_agora.__all__
+    for name in langgraph_agora.__all__:
+        assert getattr(langgraph_agora, name).__doc__
+    assert set(langgraph_agora._HOMES) == set(langgraph_agora.__all__)
+    assert set(langgraph_agora.__all__) <= set(dir(langgraph_agora))
+    with pytest.raises(AttributeError, match="create_raect"):
+        _ = langgraph_agora.create_raect
+
+
+def test_importing_the_package_loads_nothing_heavy_and_costs_little():
+    code = (
+        "import json, sys, time; start = time.process_time(); import langgraph_agora; "
+        "print(json.dumps([time.process_time() - start, sorted(sys.modules)]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    seconds, loaded = json.loads(done.stdout)
+    assert not {name.split(".")[0] for name in loaded} & set(HEAVY)
+    assert seconds < 0.15
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"), [("langgraph_agora.graphs.react", ("chromadb", "xllamacpp", "scipy", "mcp", "pypdf"))]
+)
+def test_what_is_not_used_is_not_loaded(module, absent):
+    code = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(absent) & set(json.loads(done.stdout))
+
+
+def test_the_version_is_the_installed_one():
+    from importlib.metadata import version
+
+    assert f'version = "{version("langgraph-agora")}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_every_package_folder_is_packaged():
+    import tomllib
+
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    rooms = {
+        p.parent.relative_to(ROOT).parts[0]
+        for p in ROOT.glob("*/__init__.py")
+        if p.parent.name not in ("tests", "build")
+    }
+    assert set(listed) == {"langgraph_agora", *(f"langgraph_agora.{room}" for room in rooms)}
+
+
+def test_no_module_at_the_root_hides_one_of_the_standard_library():
+    assert not {path.stem for path in ROOT.glob("*.py")} & (sys.stdlib_module_names - {"__init__"})
