@@ -6,7 +6,7 @@ import json
 import operator
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -95,26 +95,19 @@ class ReactState(ReactOutput, total=False):
     recalled: list[str]
 
 
-@dataclass(slots=True)
 class _Run:
-    """What a node needs of the run: its settings and where its events go."""
+    """What a node needs of the run: its settings, and where its events go."""
 
-    spec: ReactSpec
-    context: ReactContext = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, spec: ReactSpec) -> None:
         runtime = get_runtime(ReactContext)
-        self.context = runtime.context or ReactContext()
-        self.write = runtime.stream_writer
-
-    @property
-    def max_steps(self) -> int:
-        return self.context.max_steps or self.spec.max_steps
+        self.spec = spec
+        self.context = runtime.context or ReactContext()  # None when the caller gave no context.
+        self.max_steps = self.context.max_steps or spec.max_steps
+        self._write = runtime.stream_writer
 
     def tell(self, event: str, **facts: Any) -> None:
-        self.write({"event": event, "agent": self.spec.name, **facts})
-
-    write: Any = field(init=False)
+        """Send an event to whoever streams the run."""
+        self._write({"event": event, "agent": self.spec.name, **facts})
 
 
 def begin(spec: ReactSpec, state: ReactState, config: RunnableConfig) -> Body[dict[str, Any]]:
@@ -124,8 +117,9 @@ def begin(spec: ReactSpec, state: ReactState, config: RunnableConfig) -> Body[di
     if chosen is not None and (isinstance(chosen, bool) or not isinstance(chosen, int) or chosen < 1):
         raise ConfigError(f"max_steps was {chosen!r}; give a whole number, at least 1.")
     for name in ("model_seconds", "tool_seconds"):
-        if not getattr(run.context, name) > 0:
-            raise ConfigError(f"{name} was {getattr(run.context, name)!r}; give seconds above 0.")
+        seconds = getattr(run.context, name)
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+            raise ConfigError(f"{name} was {seconds!r}; give seconds above 0.")
     task = _task(state.get("messages", []))
     recalled = (yield Work(spec.memory.recall, (task, 3))) if spec.memory else []
     return {

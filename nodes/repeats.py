@@ -7,7 +7,6 @@ halves are needed: agents reword a query that failed, and tools stamp the time o
 from __future__ import annotations
 
 import json
-import math
 import re
 import unicodedata
 from collections.abc import Collection, Mapping, Set
@@ -36,12 +35,17 @@ _TRANSIENT = re.compile(
     r"\b(?:429|502|503|504)\b|time[d ]?-?\s?out|\breset\b|temporar|rate.?limit|too many requests|unavailable",
     re.IGNORECASE,
 )
+# The name may stand between, but no other words: "tool read failed: a.txt not found" is an error of a tool that exists.
 _NO_SUCH_TOOL = re.compile(
-    r"\b(?:tool|function|action)\b[^\n]{0,60}?\b(?:not found|(?:not|n't) exist|not available|unknown|not recogni[sz]ed"
-    r"|not registered|not defined)"
-    r"|(?:unknown|no such|invalid|undefined|unrecogni[sz]ed|non-?existent|not an? (?:valid|known))"
-    r" (?:tool|function|action)\b",
-    re.IGNORECASE,
+    r"""\b(?:tool|function|action)s?[_:]?\s*(?:(?:named\s|called\s)?["'`]?[\w.:-]+(?:\([^)]*\))?["'`]?\s+)?
+        (?:(?:is|was|does|do|could|can)\s*(?:not|n['’]t)\s+(?:be\s+)?|not[_ ]|is\s+un)
+        (?:found|exist|available|recogni[sz]ed|registered|defined|known)
+      | \b(?:unknown|no\ssuch|invalid|undefined|unrecogni[sz]ed|non-?existent|not\san?\s(?:valid|known))\s
+        (?:tool|function|action)\b
+      | \bno\s(?:tool|function|action)\s(?:named|called|with)\b
+      | \b(?:could\snot|cannot|can['’]t)\sfind\s(?:a\s|the\s)?(?:tool|function|action)\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 
 
@@ -98,9 +102,9 @@ class View:
 
     @property
     def confidence(self) -> float | None:
-        """The stated confidence, or None where there is no finite number."""
+        """The stated confidence, or None where there is no number from 0 to 1."""
         value = self.raw.get("confidence")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             return None
         return float(value)
 
@@ -214,6 +218,8 @@ def _alike(a: str, b: str) -> bool:
         return False
     (exact_a, words_a), (exact_b, words_b) = tokens(a), tokens(b)
     contained = words_a <= words_b or words_b <= words_a
+    if not (exact_a or words_a):
+        return False  # Signs only, such as brackets in a search pattern.
     return exact_a == exact_b and contained and len(words_a & words_b) >= 0.8 * len(words_a | words_b)
 
 

@@ -8,18 +8,22 @@ same body synchronously or asynchronously, so nothing is written twice and nothi
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool, Tool
 
 STALE = 100  # Connections of a closed loop that a model may still hold: the OpenAI client keeps so many alive.
+MAX_IDLE = 64  # Threads that wait for the next call; more than run at once in most programs.
 
 T = TypeVar("T")
 Spec = TypeVar("Spec")
@@ -185,8 +189,10 @@ class Together:
     effects: tuple[Effect, ...]
 
     def run(self) -> list[Any]:
+        if len(self.effects) == 1:  # By far the most common, and it needs no second thread.
+            return [_outcome(self.effects[0].run)]
         futures = [left_behind(effect.run) for effect in self.effects]
-        return [_settled(future) for future in futures]
+        return [_outcome(future.result) for future in futures]
 
     async def arun(self) -> list[Any]:
         return await asyncio.gather(*(effect.arun() for effect in self.effects), return_exceptions=True)
@@ -204,7 +210,11 @@ def is_sync(tool: BaseTool) -> bool:
 
 
 def left_behind(function: Callable[..., T], *arguments: Any) -> Future[T]:
-    """Run `function` in a daemon thread, with this thread's context; who stops waiting leaves it behind."""
+    """Run `function` in a daemon thread, with this thread's context; who stops waiting leaves it behind.
+
+    Threads that are done wait for the next call: with a new one for each, a ReAct run took 5.1 ms of CPU for each model
+    call instead of 4.0.
+    """
     future: Future[T] = Future()
 
     def work() -> None:
@@ -217,8 +227,25 @@ def left_behind(function: Callable[..., T], *arguments: Any) -> Future[T]:
         else:
             _settle(future.set_result, result)
 
-    threading.Thread(target=copy_context().run, args=(work,), daemon=True, name="agora-call").start()
+    try:
+        calls = _idle.pop()
+    except IndexError:
+        calls = SimpleQueue()
+        threading.Thread(target=_take_calls, args=(calls,), daemon=True, name="agora-call").start()
+    calls.put(partial(copy_context().run, work))
     return future
+
+
+def _take_calls(calls: SimpleQueue[Callable[[], None]]) -> None:
+    while True:
+        calls.get()()
+        if len(_idle) >= MAX_IDLE:
+            return
+        _idle.append(calls)
+
+
+_idle: list[SimpleQueue[Callable[[], None]]] = []  # One queue for each thread that waits.
+os.register_at_fork(after_in_child=_idle.clear)  # Threads do not live on in a forked process.
 
 
 def _settle(setter: Callable[[Any], None], value: Any) -> None:
@@ -227,8 +254,8 @@ def _settle(setter: Callable[[Any], None], value: Any) -> None:
         setter(value)
 
 
-def _settled(future: Future[Any]) -> Any:
+def _outcome(result: Callable[[], Any]) -> Any:
     try:
-        return future.result()
+        return result()
     except Exception as error:
         return error

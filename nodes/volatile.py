@@ -61,20 +61,23 @@ def same_result(a: object, b: object) -> bool:
         >>> same_result({"failed": 5}, {"failed": 3})
         False
     """
-    if a is b:
-        return True
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return a.keys() == b.keys() and all(_same_field(key, a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        return len(a) == len(b) and all(map(same_result, a, b))
-    return same_text(as_text(a), as_text(b))
-
-
-def _same_field(key: object, a: object, b: object) -> bool:
-    """Compare two values with their key, because a bare number is volatile only by its name."""
-    if isinstance(a, int | float) and isinstance(b, int | float):
-        return a == b or same_text(f"{key}={a}", f"{key}={b}")
-    return same_result(a, b)
+    pairs = [("", a, b)]  # A stack, because a tool may nest deeper than Python's.
+    while pairs:
+        name, a, b = pairs.pop()
+        if a is b:
+            continue
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            if a.keys() != b.keys():
+                return False
+            pairs.extend((f"{key}=", a[key], b[key]) for key in a)
+        elif isinstance(a, list | tuple) and isinstance(b, list | tuple):
+            if len(a) != len(b):
+                return False
+            pairs.extend((name, one, other) for one, other in zip(a, b, strict=True))
+        # With the key, because a bare number is volatile only by its name.
+        elif not same_text(name + as_text(a), name + as_text(b)):
+            return False
+    return True
 
 
 def as_text(value: object) -> str:

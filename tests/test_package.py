@@ -44,7 +44,7 @@ ALLOWED = {
     "__init__": BASE | {"graphs", "cli"},
 }
 # Cores decide; they import neither LangGraph nor a model, so that they can be proven without one.
-CORES = ("meta", "loops", "volatile", "guard", "confidence", "text")
+CORES = ("meta", "loops", "repeats", "volatile", "guard", "confidence", "text")
 CORE_IMPORTS = {*sys.stdlib_module_names, "numpy", "scipy", "__future__"}
 
 

@@ -583,7 +583,7 @@ def test_a_run_without_a_question_is_refused(messages):
         create_react(model=ScriptedModel(["x"])).compile().invoke({"messages": messages})
 
 
-@pytest.mark.parametrize("context", [{"max_steps": 0}, {"model_seconds": 0}, {"tool_seconds": -1}])
+@pytest.mark.parametrize("context", [{"max_steps": 0}, {"model_seconds": 0}, {"tool_seconds": -1}, {"tool_seconds": "soon"}])
 def test_wrong_settings_of_a_run_are_refused(context):
     with pytest.raises(ConfigError, match=next(iter(context))):
         ask(ScriptedModel(["x"]), context=ReactContext(**context))

@@ -79,6 +79,14 @@ def test_structured_results_are_compared_by_value(a, b, equal):
     assert same_result(a, b) is same_result(b, a) is equal
 
 
+def test_depth_is_no_limit():
+    a, b = 1, 2
+    for _ in range(900):
+        a, b = {"in": [a]}, {"in": [b]}
+    assert same_result(a, {"in": [a["in"][0]]})
+    assert not same_result(a, b)
+
+
 # The shortcuts (ends first, piece by piece, long stretches without a digit) must not change any verdict.
 
 PARTS = st.sampled_from([*(text for pair in FIELDS + DATA for text in pair), "\n", " ", "{", "|", "a", "4", "x" * 300])
