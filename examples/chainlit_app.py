@@ -6,7 +6,6 @@ Run it: pip install chainlit, then: chainlit run examples/chainlit_app.py
 Another model: AGORA_MODEL=ollama:qwen3:4b chainlit run examples/chainlit_app.py
 """
 
-import json
 import os
 from typing import Any
 
@@ -34,13 +33,13 @@ async def show(event: dict[str, Any], steps: dict[int, cl.Step]) -> None:
     """Draw one event of the run; `steps` holds what is on the page already, by number."""
     match event["event"]:
         case "thinking":
-            steps[event["number"]] = await opened("thinking")
+            steps[event["number"]] = await opened("the model")
         case "thought":
             step = steps[event["number"]] = steps.get(event["number"]) or await opened(event["action"])
             step.name = event["action"]
-            step.input = f"{event['thought']}\n{json.dumps(event['input'], ensure_ascii=False)}".strip()
+            step.input = {"thought": event["thought"], **event["input"]}
             await step.update()
-        case "step":
+        case "step" if event["step"]["action"] != "final_answer":  # The answer comes as a message, at the end.
             step = steps.pop(event["step"]["number"])
             step.output, step.is_error = event["step"]["observation"], event["step"]["is_error"]
             await closed(step)
@@ -56,7 +55,7 @@ async def show(event: dict[str, Any], steps: dict[int, cl.Step]) -> None:
 
 async def opened(name: str) -> cl.Step:
     """Put a step on the page that shows as running until it is closed."""
-    step = cl.Step(name, type="tool", show_input="text", default_open=True)
+    step = cl.Step(name, type="tool", parent_id=cl.context.current_run.id, default_open=True)
     step.start = utc_now()
     await step.send()
     return step

@@ -144,7 +144,7 @@ class OllamaServer(_Server):
         options = body.get("options") or {}
         asked = {
             "messages": [{"role": m["role"], "content": m.get("content") or ""} for m in body["messages"]],
-            "max_tokens": min(200, options.get("num_predict") or 200),
+            "max_tokens": min(120, options.get("num_predict") or 120),
             "temperature": options.get("temperature", 0),
             "logprobs": True,
         }

@@ -37,9 +37,9 @@ def server(tmp_path_factory):
     config["graphs"] |= {"approving": "./mine.py:approving", "outer": "./mine.py:outer"}
     (folder / "langgraph.json").write_text(json.dumps(config))
     (folder / "mine.py").write_text(MINE)
-    with served("langgraph_cli", "dev", "--no-browser", "--no-reload", folder=folder, ready="/ok") as (url, log):
-        with get_sync_client(url=url, timeout=600) as client:
-            yield client, log
+    command = ("langgraph_cli", "dev", "--no-browser", "--no-reload")
+    with served(*command, folder=folder, ready="/ok") as (url, log), get_sync_client(url=url, timeout=600) as client:
+        yield client, log
 
 
 @pytest.fixture
