@@ -79,10 +79,11 @@ def run_react(
     if not asked.strip():
         raise ConfigError('There is no question. Give one: agora run react "What is 17 * 23?"')
     budget = Budget(max_calls=budget_calls, max_tokens=budget_tokens, max_seconds=budget_seconds)
-    tools = [calculate, *([create_search(docs)] if docs else []), *(load_mcp(mcp) if mcp else [])]
+    console = Console(stderr=as_json, quiet=as_json)
+    with console.status("reading the documents and starting the tools" if docs or mcp else "loading the tools"):
+        tools = [calculate, *([create_search(docs)] if docs else []), *(load_mcp(mcp) if mcp else [])]
     builder = create_react(tools, max_steps=max_steps, loop_guard=loop_guard)
     context = ReactContext(model=model, model_seconds=model_seconds, tool_seconds=tool_seconds)
-    console = Console(stderr=as_json, quiet=as_json)
     with console.status("loading the model"):
         load_model(model)
     graph = builder.compile(name="react")
@@ -181,7 +182,9 @@ def doctor() -> int:
     from .doctor import examine  # noqa: PLC0415
 
     console, healthy = Console(), True
-    for finding in examine():
+    with console.status("checking; the model is asked a question"):
+        findings = list(examine())
+    for finding in findings:
         healthy = healthy and (finding.ok or not finding.needed)
         mark = "[green]ok[/]  " if finding.ok else "[red]FAIL[/]" if finding.needed else "[yellow]note[/]"
         console.print(f"{mark} {finding.name}: {finding.words}", highlight=False)

@@ -1,6 +1,6 @@
 """What the benchmarks share: the machine they ran on, Markdown tables, and the sections of docs/benchmarks.md.
 
-    .venv/bin/python bench/report.py    # writes the sections of overhead.py and fanout.py again from bench/results/
+.venv/bin/python bench/report.py    # writes the sections of overhead.py and fanout.py again from bench/results/
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ def cpu_seconds() -> float:
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
 
 
 if __name__ == "__main__":

@@ -20,14 +20,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))  # The benchmarks are scripts beside each other, no package.
 from problems import Problem, problems
-from report import machine, table, write_section
+from report import conditions, machine, store, table, write_section
 from wilson import wilson
 
 from langgraph_agora.graphs.react import create_react
 from langgraph_agora.models import load_model
 from langgraph_agora.tools import calculate
 
-RESULTS = Path(__file__).parent / "results" / "small_model.json"
 MAX_CALLS = 10
 
 
@@ -43,7 +42,7 @@ def main() -> None:
     rows = {name: measure(name, asked, arguments.show) for name in arguments.columns}
     if arguments.count >= 200 and set(rows) == set(COLUMNS):
         result = {**machine(), "seed": arguments.seed, "count": arguments.count, "columns": rows}
-        RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+        store("small_model", result)
         write_section("small-model", report(result))
 
 
@@ -151,7 +150,8 @@ def report(result: dict[str, Any]) -> str:
         ]
         for name, row in result["columns"].items()
     ]
-    return table(["way of asking", "right", "Wilson 95 %", "model calls each", "how runs ended"], rows)
+    head = ["way of asking", "right", "Wilson 95 %", "model calls each", "how runs ended"]
+    return f"{table(head, rows)}\n\nSeed {result['seed']}; tuned on seed 1. {conditions(result)}"
 
 
 if __name__ == "__main__":

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import BaseTool
 from langchain_core.utils.json_schema import dereference_refs
+from typing_extensions import TypedDict  # pydantic wants this one on Python 3.11
 
 from ..styles import AnswerStyle
 from .ask import Reply, read_json

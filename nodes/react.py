@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
@@ -18,6 +18,7 @@ from langgraph.errors import GraphBubbleUp
 from langgraph.graph.message import add_messages
 from langgraph.runtime import get_runtime
 from langgraph.types import Overwrite, interrupt
+from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
 from ..errors import BudgetExceeded, ConfigError
@@ -37,6 +38,9 @@ MAX_OBSERVATION = 8_000  # characters of a tool's result that are kept and shown
 @dataclass(frozen=True)
 class ReactContext:
     """The settings of one run."""
+
+    # Puts the sentences below into the schema, from which Studio makes its form.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(use_attribute_docstrings=True)
 
     model: str = "embedded"
     """The model: embedded, ollama:NAME, openai:NAME or any name LangChain knows."""
@@ -101,7 +105,8 @@ class _Run:
     def __init__(self, spec: ReactSpec) -> None:
         runtime = get_runtime(ReactContext)
         self.spec = spec
-        self.context = runtime.context or ReactContext()  # None when the caller gave no context.
+        given = runtime.context  # None, or the context of a host graph, which LangGraph hands down.
+        self.context = given if isinstance(given, ReactContext) else ReactContext()
         self.max_steps = self.context.max_steps or spec.max_steps
         self._write = runtime.stream_writer
 

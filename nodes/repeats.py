@@ -243,8 +243,6 @@ def _flatten(value: object) -> dict[str, str]:
             stack.extend((f"{path}.{key}", inner) for key, inner in item.items())
         elif isinstance(item, list | tuple):
             stack.extend((f"{path}.{index}", inner) for index, inner in enumerate(item))
-        elif isinstance(item, bool):
-            leaves[path] = str(item).lower()
         elif item is not None and item != "":
             leaves[path] = str(int(item)) if isinstance(item, float) and item.is_integer() else str(item)
     return leaves

@@ -21,6 +21,8 @@ def clean(text: str, limit: int | None = None) -> str:
         'ab�'
     """
     cut = text if limit is None else text[:limit]
+    if cut.isascii() and cut.isprintable():  # Most texts, and every message is looked at before every model call.
+        return cut
     whole = cut.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return unicodedata.normalize("NFC", whole.translate(_CONTROLS).translate(_OVERRIDES))
 

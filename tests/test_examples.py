@@ -67,7 +67,7 @@ def test_the_chatbot_shows_its_steps_and_answers_twice(embedded, page, tmp_path)
         for number, (question, answer) in enumerate([("What is 17 * 23?", "391"), ("And what is 30 + 12?", "42")]):
             page.locator("#chat-input").click()
             page.keyboard.type(question)
-            page.keyboard.press("Enter")
+            page.locator("#chat-submit").click()  # It waits for the connection; a pressed Enter is lost before.
             said = page.locator("[data-step-type=assistant_message] [role=article]").nth(number)
             said.wait_for(timeout=PATIENCE)
             assert answer in said.inner_text()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -489,6 +490,28 @@ def test_approval_works_from_inside_another_graph():
     assert payments == [5]
 
 
+@dataclass
+class HostContext:
+    """The settings of somebody's own graph."""
+
+    user: str = "u"
+
+
+def test_a_host_graph_may_have_settings_of_its_own():
+    builder = StateGraph(MessagesState, context_schema=HostContext)
+    builder.add_node("agent", create_react(model=ScriptedModel([ANSWER])).compile())
+    builder.add_edge(START, "agent")
+    builder.add_edge("agent", END)
+    result = builder.compile().invoke({"messages": [("user", "?")]}, context=HostContext())
+    assert result["messages"][-1].text == "It is 42."
+
+
+def test_the_settings_are_described_for_studio():
+    properties = create_react().compile().get_context_jsonschema()["properties"]
+    assert properties["model"]["description"].startswith("The model: embedded")
+    assert properties["max_steps"]["description"].startswith("At most so many model calls")
+
+
 @pytest.mark.parametrize("decisions", ["yes", {"decisions": []}, {"decisions": [{"type": "maybe"}]}])
 def test_a_wrong_decision_is_refused_in_words(decisions):
     graph, payments = refund_graph([Use("refund", {"amount": 5}), "done"])
@@ -583,7 +606,9 @@ def test_a_run_without_a_question_is_refused(messages):
         create_react(model=ScriptedModel(["x"])).compile().invoke({"messages": messages})
 
 
-@pytest.mark.parametrize("context", [{"max_steps": 0}, {"model_seconds": 0}, {"tool_seconds": -1}, {"tool_seconds": "soon"}])
+@pytest.mark.parametrize(
+    "context", [{"max_steps": 0}, {"model_seconds": 0}, {"tool_seconds": -1}, {"tool_seconds": "soon"}]
+)
 def test_wrong_settings_of_a_run_are_refused(context):
     with pytest.raises(ConfigError, match=next(iter(context))):
         ask(ScriptedModel(["x"]), context=ReactContext(**context))

@@ -135,8 +135,9 @@ def test_a_model_that_raises_is_a_failure_and_the_fallback():
 
 
 def test_a_timeout_of_the_providers_own_keeps_its_words():
-    answer, _ = ballot(TimeoutError("read timed out"))
-    assert answer.error == "the model failed: TimeoutError: read timed out"
+    for limit in (None, 60.0):
+        answer, _ = ballot(TimeoutError("read timed out"), seconds=limit)
+        assert answer.error == "the model failed: TimeoutError: read timed out"
 
 
 @pytest.mark.parametrize("driver", [drive, lambda body: asyncio.run(adrive(body))], ids=["sync", "async"])

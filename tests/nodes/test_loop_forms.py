@@ -88,6 +88,7 @@ LOOPS = {
         [step("reason", {}, "noted", thought="Hm, what is the rate?")] * 3,
         (3, "thought_repeat"),
     ),
+    "error that only its text tells": ([step("crm", n, "Error: 401") for n in "abcd"], (4, "repeat_error")),
     "error with a request id": (
         [
             step("crm", {"name": n}, f"Error: 401 (request id: {i})", error=True)
@@ -230,6 +231,10 @@ WORK = {
         step("sql", {"q": f"select {f}(1)"}, f"Error: function {f}(int) does not exist", error=True)
         for f in ("nvl", "iif")
     ],
+    "a tool that is down for now": [
+        step("read", n, "Error: tool read is not available, temporarily overloaded", error=True) for n in "abc"
+    ],
+    "a word added to a document": [step("save", f"{LONG * 20} {'further ' * n}", "ok") for n in range(4)],
     "a tool whose object is not found": [
         step("read", n, f"Error: tool read failed: {n}.txt not found", error=True) for n in "abc"
     ],

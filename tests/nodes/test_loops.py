@@ -142,6 +142,13 @@ def test_a_tool_that_was_not_given_is_unknown_whatever_it_answers():
     assert not alarms(hex_calls, tools=["hex"])
     assert not alarms(hex_calls, tools=["read"], polling=["hex"])
     assert not alarms([step("plan", n, str(n)) for n in range(3)], tools=["read"])
+    assert not alarms([step(None, n, str(n)) for n in range(3)], tools=["read"])
+
+
+def test_the_error_of_a_given_tool_is_about_something_else_unless_the_tool_takes_names():
+    inner = [step("execute", {"tool": "hex", "n": n}, "Error: unknown tool", error=True) for n in (1, 2)]
+    assert first(inner, tools=["execute"]) == (2, "unknown_tool")
+    assert not alarms([{**one, "input": n} for n, one in enumerate(inner)], tools=["execute"])
 
 
 # What a loop tells.
@@ -229,7 +236,7 @@ def test_any_steps_are_judged_without_an_exception_and_left_as_they_were(steps):
 
 @pytest.mark.parametrize("given", ["[" * 50_000, '{"a": ' * 50_000, '{"a": 1'])
 def test_an_input_that_only_starts_like_json_is_a_text(given):
-    assert first([step("read", given, "none")] * 3) == (3, "repeat_action")
+    assert first([step("read", given + end, "none") for end in ("", " ", "\n")]) == (3, "repeat_action")
 
 
 LONG = "and then the committee looked at the proposal of the members for the second reading " * 3

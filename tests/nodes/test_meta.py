@@ -101,6 +101,7 @@ def test_patterns_of_the_stated_confidence_are_named():
 def test_a_missing_confidence_is_left_out_and_never_replaced():
     assert "Confidence" not in issues(with_confidence(0.9, None, None, None, None, 0.9))
     assert "Confidence" not in issues(with_confidence(0.9, None, float("nan"), "high", True, 10**400, 0.1))
+    assert "Confidence" not in issues(with_confidence(True, True, 0.5, 0.4))
     assert "fell" in issues(with_confidence(0.9, None, 0.9, None, 0.2, 0.2))
 
 

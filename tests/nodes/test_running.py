@@ -260,3 +260,30 @@ def test_one_openai_client_serves_two_event_loops_and_a_sync_call_between_them()
         printed = run_script(LOOPS, f"{server.url}/v1")
         assert printed[:3] == ["hello hello hello hello", "hello", "hello hello hello hello"]
         assert printed[3] == str(len(server.requests))  # What was sent twice is counted twice.
+
+
+def test_a_thread_that_is_done_takes_the_next_call_in_a_context_of_its_own():
+    def named():
+        return threading.current_thread(), who.get()
+
+    for name in ("ada", "bob", "cy", "di"):
+        who.set(name)
+        assert left_behind(named).result(5)[1] == name
+    who.set("nobody")
+    assert len({left_behind(named).result(5)[0] for _ in range(50)}) < 10
+
+
+def test_a_forked_process_starts_threads_of_its_own():
+    script = """
+        import os, sys
+        from langgraph_agora.nodes.running import left_behind
+
+        for _ in range(3):
+            left_behind(int).result(5)
+        child = os.fork()
+        if child == 0:
+            os._exit(left_behind(int, "7").result(5))
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], timeout=60, check=False)
+    assert done.returncode == 7

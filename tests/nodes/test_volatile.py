@@ -41,6 +41,7 @@ DATA = [
     ("ratio 3.5", "ratio 3.6"),
     ("defaced", "effaced"),
     ("", "10:01"),
+    ("a{b\nc", "a|b\nc"),
 ]
 
 
