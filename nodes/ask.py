@@ -104,7 +104,7 @@ def ask(
         answer = yield from ask(model, messages, Ballot, fallback=Ballot(vote="abstain"), config=config)
     """
     conversation, replies, error = list(messages), [], None
-    shape = schema.model_json_schema()
+    shape = _closed(schema.model_json_schema())
     if answer_style(model).constrain == "prompt":
         conversation.append(HumanMessage(f"Answer with one JSON object only, of this JSON schema: {json.dumps(shape)}"))
     for _ in range(reasks + 1):
@@ -239,6 +239,19 @@ def _bound(model: BaseChatModel, schema: Mapping[str, Any] | None, tools: Sequen
         return model.bind(format=schema)
     titled = {"title": "answer", "description": "The answer.", **schema}
     return model.with_structured_output(titled, method="json_schema", include_raw=True)
+
+
+def _closed(schema: Any) -> Any:
+    """The schema with every key required and no other allowed, as OpenAI's strict mode wants it."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: _closed(value) for key, value in schema.items() if key != "default"}
+    if schema.get("type") == "object" and isinstance(schema.get("properties"), dict):
+        closed["properties"] = {name: _closed(value) for name, value in schema["properties"].items()}
+        closed |= {"required": list(schema["properties"]), "additionalProperties": False}
+    return closed
 
 
 def _calls(message: AIMessage) -> Generator[Call, None, None]:

@@ -46,7 +46,11 @@ def test_a_good_answer_takes_one_call_and_the_schema_goes_with_it():
     answer, model = ballot({"vote": "b", "confidence": 0.9})
     assert answer.value == Ballot(vote="b", confidence=0.9)
     assert (answer.fell_back, answer.error, len(answer.replies)) == (False, None, 1)
-    assert model.requests[0].bound["response_format"]["json_schema"]["schema"] == Ballot.model_json_schema()
+    sent = model.requests[0].bound["response_format"]["json_schema"]
+    assert sent["strict"] is True
+    assert sent["schema"]["required"] == ["vote", "confidence"], "OpenAI's strict mode wants every key"
+    assert sent["schema"]["additionalProperties"] is False
+    assert sent["schema"]["properties"]["vote"]["enum"] == ["a", "b", "abstain"]
 
 
 async def test_asking_under_a_running_loop_gives_the_same():
