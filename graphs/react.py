@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool
 from langchain_core.tools import tool as to_tool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.graph import END, START, StateGraph
 
 from ..errors import ConfigError, nearest
@@ -69,6 +70,7 @@ def create_react(
     spec = ReactSpec(
         name=name,
         tools=known,
+        offers={name: convert_to_openai_tool(tool) for name, tool in known.items()},
         max_steps=_checked_steps(max_steps),
         loop_guard=loop_guard,
         approve=_known_names("approve", approve, known),

@@ -130,7 +130,7 @@ def send(
     messages: Sequence[AnyMessage],
     *,
     schema: Mapping[str, Any] | None = None,
-    tools: Sequence[BaseTool] = (),
+    tools: Sequence[BaseTool | Mapping[str, Any]] = (),
     config: RunnableConfig,
     seconds: float | None = None,
 ) -> Body[Reply]:
@@ -226,7 +226,7 @@ def split_thinking(text: str) -> tuple[str, str]:
     return "".join([*kept, rest]).strip(), "\n".join(thoughts)
 
 
-def _bound(model: BaseChatModel, schema: Mapping[str, Any] | None, tools: Sequence[BaseTool]) -> Runnable[Any, Any]:
+def _bound(model: BaseChatModel, schema: Mapping[str, Any] | None, tools: Sequence[Any]) -> Runnable[Any, Any]:
     if tools:
         return model.bind_tools(tools)
     style = answer_style(model)

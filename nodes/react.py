@@ -60,10 +60,11 @@ class ReactContext:
 
 @dataclass(frozen=True)
 class ReactSpec:
-    """What `create_react` was given."""
+    """What `create_react` was given. `offers`: the tools as models are told of them, converted once."""
 
     name: str
     tools: Mapping[str, BaseTool]
+    offers: Mapping[str, Mapping[str, Any]]
     max_steps: int
     loop_guard: bool
     approve: frozenset[str]
@@ -148,7 +149,7 @@ def think(spec: ReactSpec, state: ReactState, config: RunnableConfig) -> Body[di
     model = wanted if isinstance(wanted, BaseChatModel) else (yield Work(load_model, (wanted,)))
     view = _view(run, state, answer_style(model))
     as_json = view.style.steps == "json"
-    offered = [] if as_json else [spec.tools[name] for name in view.choices if name in spec.tools]
+    offered = [] if as_json else [spec.offers[name] for name in view.choices if name in spec.offers]
     try:
         reply: Reply = yield from send(
             model,
@@ -336,7 +337,7 @@ def _observed(result: Any, seconds: float) -> tuple[str, bool]:
         raise result
     if isinstance(result, TimeoutError):
         return f"The tool gave no result within {seconds:g} seconds.", True
-    if isinstance(result, Exception):
+    if isinstance(result, BaseException):  # A tool may even raise asyncio.CancelledError.
         return shorten(clean(f"{type(result).__name__}: {result}", MAX_OBSERVATION), MAX_OBSERVATION), True
     if isinstance(result, ToolMessage):
         return _as_words(result.content), result.status == "error"

@@ -234,7 +234,7 @@ WORK = {
     "a tool that is down for now": [
         step("read", n, "Error: tool read is not available, temporarily overloaded", error=True) for n in "abc"
     ],
-    "a word added to a document": [step("save", f"{LONG * 20} {'further ' * n}", "ok") for n in range(4)],
+    "a word added to a document": [step("save", f"{LONG * 20}{'  further' * n} end", "ok") for n in range(4)],
     "a tool whose object is not found": [
         step("read", n, f"Error: tool read failed: {n}.txt not found", error=True) for n in "abc"
     ],
