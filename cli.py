@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -96,24 +97,12 @@ def _run(
     """Stream a graph on a question; draw it, trace it, print the result. Returns the exit code."""
     from .display import Display, TraceFile, interrupted, outputs  # noqa: PLC0415
 
-    display, steps, state = Display(console), [], {}
+    display = Display(console)
+    steps: list[Any] = []
     with TraceFile(trace) as file:
         try:
             with display.working():
-                stream = graph.stream(
-                    {"messages": [("user", question)]},
-                    {"callbacks": [budget]},
-                    context=context,
-                    stream_mode=["custom", "values"],
-                )
-                for mode, part in stream:
-                    if mode == "values":
-                        state = part
-                        continue
-                    display.show(part)
-                    if part["event"] == "step":
-                        steps.append(part["step"])
-                        file.write(part["step"])
+                state = asyncio.run(_follow(graph, question, context, budget, display, file, steps))
             result, code = outputs(state), 1 if state["stop"] == "error" else 0
         except KeyboardInterrupt:
             result, code = interrupted(steps), 1
@@ -126,6 +115,28 @@ def _run(
         kept = f" The trace is in {trace}." if trace else ""
         _fail(f"{result['error']} after {len(steps)} steps.{kept}", code)
     return code
+
+
+async def _follow(
+    graph: Any, question: str, context: Any, budget: Any, display: Any, file: Any, steps: list[Any]
+) -> dict[str, Any]:
+    """Stream a graph; async, because a sync stream that is interrupted first waits for the model call under way."""
+    state: dict[str, Any] = {}
+    stream = graph.astream(
+        {"messages": [("user", question)]},
+        {"callbacks": [budget]},
+        context=context,
+        stream_mode=["custom", "values"],
+    )
+    async for mode, part in stream:
+        if mode == "values":
+            state = part
+            continue
+        display.show(part)
+        if part["event"] == "step":
+            steps.append(part["step"])
+            file.write(part["step"])
+    return state
 
 
 @app.command("graphs")

@@ -67,7 +67,10 @@ def test_each_step_counts_by_what_it_brought():
     assert judge([*NEW[:3], error]).score == (3 + 0.25) / 4
     assert judge([*NEW[:3], missing]).score == 3 / 4
     assert judge(think).score == (1 + 1 + 0.5) / 3
-    assert judge([step("reason", {}, "It depends.", thought="It depends on the rate.")] * 3).score == 1 / 3
+    assert (
+        judge([step("reason", q, "", thought="It depends on the rate.") for q in ("", "rate", "depends")]).score
+        == 2 / 3
+    )
 
 
 def test_a_bad_choice_of_actions_is_named():
