@@ -231,10 +231,9 @@ def test_a_model_class_that_is_unknown_is_asked_in_words():
     assert (style.steps, style.constrain, style.logprobs, style.small) == ("json", "prompt", False, False)
 
 
+@pytest.mark.ollama
 def test_a_real_ollama_server_answers(monkeypatch):
-    """An optional service: it is skipped where none answers, in CI too; the loopback server stands in for it there."""
     monkeypatch.setenv("OLLAMA_HOST", REAL_OLLAMA)
-    names = ollama_models() if REAL_OLLAMA else None
-    if not names:
-        pytest.skip(f"no Ollama server with a model at {ollama_host()} (set OLLAMA_HOST)")
+    names = ollama_models()
+    assert names, f"{ollama_host()} answers, but it has no models"
     assert load_model(f"ollama:{names[0]}").invoke([HumanMessage("Say hi.")]).text
