@@ -17,7 +17,7 @@ from langchain_core.tools import BaseTool
 from langgraph.errors import GraphBubbleUp
 from langgraph.graph.message import add_messages
 from langgraph.runtime import get_runtime
-from langgraph.types import Overwrite, interrupt
+from langgraph.types import Overwrite
 from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
@@ -25,12 +25,13 @@ from ..errors import BudgetExceeded, ConfigError
 from ..memory import Memory
 from ..models import load_model
 from ..styles import AnswerStyle, answer_style
+from .approval import approved
 from .ask import Reply, send
 from .guard import END, NARROW, NUDGE, Guard, climb, note, taken_away
 from .meta import find_loop, judge
 from .prompts import FINAL, INVALID, REASON, THINKING, Move, Step, View, prompt, read_moves, step_schema
 from .running import Body, Together, ToolCall, Work
-from .text import clean, shorten
+from .text import clean, plain, shorten
 
 MAX_OBSERVATION = 8_000  # characters of a tool's result that are kept and shown; about 2,000 tokens
 
@@ -179,7 +180,7 @@ def think(spec: ReactSpec, state: ReactState, config: RunnableConfig) -> Body[di
 def act(spec: ReactSpec, state: ReactState, config: RunnableConfig) -> Body[dict[str, Any]]:
     """Do what the model asked for, all at once, and let the loop guard judge."""
     run = _Run(spec)
-    pending, refused = _approved(spec, state["pending"])
+    pending, refused = approved(state["pending"], spec.approve, spec.tools)
     guard: Guard = state["guard"]
     calls: dict[int, ToolCall] = {}
     results: dict[int, tuple[str, bool]] = dict(refused)
@@ -294,7 +295,7 @@ def _pending(move: Move, number: int, call: int, reply: Reply, view: View) -> di
         "number": number,
         "thought": move.thought,
         "action": move.action,
-        "input": _plain(move.input),
+        "input": plain(move.input),
         "error": move.error,
         "confidence": move.confidence,
         "started": datetime.now(UTC).isoformat(),
@@ -369,76 +370,6 @@ def _guarded(run: _Run, before: Sequence[Step], new: Sequence[Step], guard: Guar
     new[-1]["metadata"]["guard"] = {"level": after["level"], "did": did, "note": words, **facts}
     run.tell("guard", level=after["level"], did=did, pattern=facts["pattern"], evidence=facts["evidence"])
     return {"guard": after, **({"stop": "loop"} if did == "ended" else {})}
-
-
-def _approved(
-    spec: ReactSpec, pending: Sequence[dict[str, Any]]
-) -> tuple[list[dict[str, Any]], dict[int, tuple[str, bool]]]:
-    """Ask a person about the calls that need it; return the calls, edited perhaps, and the results of refused ones."""
-    asked = [row for row in pending if row["action"] in spec.approve and not row["error"]]
-    if not asked:
-        return list(pending), {}
-    decisions = interrupt(
-        {
-            "action_requests": [
-                {"name": row["action"], "args": row["input"], "description": row["thought"] or f"Run {row['action']}?"}
-                for row in asked
-            ],
-            "review_configs": [
-                {"action_name": name, "allowed_decisions": ["approve", "edit", "reject"]}
-                for name in dict.fromkeys(row["action"] for row in asked)
-            ],
-        }
-    )
-    answers = _decisions(decisions, len(asked))
-    changed: dict[int, dict[str, Any]] = {}
-    refused: dict[int, tuple[str, bool]] = {}
-    for row, decision in zip(asked, answers, strict=True):
-        row = {**row, "metadata": {**row["metadata"], "decision": decision["type"]}}
-        if decision["type"] == "edit":
-            row |= _edited(spec, row, decision.get("edited_action"))
-        if decision["type"] == "reject":
-            words = clean(str(decision.get("message") or "no reason was given"), 1000)
-            refused[row["number"]] = (f"A person refused this call: {words}", True)
-        changed[row["number"]] = row
-    return [changed.get(row["number"], row) for row in pending], refused
-
-
-def _decisions(given: Any, wanted: int) -> list[dict[str, Any]]:
-    rows = given.get("decisions") if isinstance(given, Mapping) else None
-    kinds = ("approve", "edit", "reject")
-    good = isinstance(rows, list) and all(isinstance(row, Mapping) and row.get("type") in kinds for row in rows)
-    if not good or len(rows or []) != wanted:
-        raise ConfigError(
-            f"Resume with {{'decisions': [...]}}, {wanted} of them, each of type approve, edit or reject; "
-            f"{shorten(str(given), 200)} was given."
-        )
-    return [dict(row) for row in rows or []]
-
-
-def _edited(spec: ReactSpec, row: Mapping[str, Any], action: Any) -> dict[str, Any]:
-    name = action.get("name", row["action"]) if isinstance(action, Mapping) else None
-    if name not in spec.tools or not isinstance(action.get("args"), dict):
-        raise ConfigError(
-            f"edited_action must be {{'name': tool, 'args': {{...}}}} with one of {', '.join(spec.tools)}; "
-            f"{shorten(str(action), 200)} was given."
-        )
-    return {"action": name, "input": _plain(action["args"])}
-
-
-def _plain(value: Any) -> Any:
-    """JSON that a checkpoint can hold: whole numbers over 64 bits and non-finite ones become text."""
-    if isinstance(value, dict):
-        return {clean(str(key)): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, str):
-        return clean(value)
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return value if -(2**63) <= value < 2**63 else str(value)
-    return value if isinstance(value, float) and abs(value) != float("inf") and value == value else str(value)
 
 
 def _added(usage: Mapping[str, dict[str, float]], name: str, reply: Reply) -> dict[str, dict[str, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Any
 
 # Bidirectional overrides and isolates reorder what a person sees in a terminal or a log (CVE-2021-42574). Left-to-right
 # and right-to-left *marks* and right-to-left letters are ordinary text and stay.
@@ -35,3 +36,18 @@ def shorten(text: str, limit: int) -> str:
         'abcd… [6 more characters]'
     """
     return text if len(text) <= limit else f"{text[:limit]}… [{len(text) - limit:,} more characters]"
+
+
+def plain(value: Any) -> Any:
+    """JSON that a checkpoint can hold: whole numbers over 64 bits and non-finite ones become text."""
+    if isinstance(value, dict):
+        return {clean(str(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, str):
+        return clean(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else str(value)
+    return value if isinstance(value, float) and abs(value) != float("inf") and value == value else str(value)
