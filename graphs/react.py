@@ -80,13 +80,12 @@ def create_react(
         instructions=instructions,
     )
     builder = StateGraph(ReactState, context_schema=ReactContext, input_schema=ReactInput, output_schema=ReactOutput)
-    for node, body in (("begin", react.begin), ("think", react.think), ("act", react.act), ("finish", react.finish)):
+    for node, body in (("begin", react.begin), ("think", react.think), ("act", react.act)):
         builder.add_node(node, Node(body, spec, node))
     builder.add_edge(START, "begin")
     builder.add_edge("begin", "think")
-    builder.add_conditional_edges("think", Route(react.after_think), ["act", "finish"])
-    builder.add_conditional_edges("act", Route(react.after_act), ["think", "finish"])
-    builder.add_edge("finish", END)
+    builder.add_conditional_edges("think", Route(react.after_think), ["act", END])
+    builder.add_conditional_edges("act", Route(react.after_act), ["think", END])
     return builder
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypedDict
 
 from .meta import Loop, same_call
 
-NUDGE, NARROW, END = 1, 2, 3
+NUDGE, NARROW, STOP = 1, 2, 3
 
 
 class Guard(TypedDict):
@@ -37,7 +37,7 @@ def climb(guard: Guard, loop: Loop | None, answered: bool = True) -> Guard:
         {'level': 0, 'blocked': []}
     """
     if guard["level"] >= NARROW:  # Nothing but an answer leads out from here.
-        return {"level": NARROW if answered and loop is None else END, "blocked": guard["blocked"]}
+        return {"level": NARROW if answered and loop is None else STOP, "blocked": guard["blocked"]}
     if loop is None:
         return {"level": 0, "blocked": guard["blocked"]}
     last = loop.steps[-1]

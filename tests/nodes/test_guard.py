@@ -1,4 +1,4 @@
-from langgraph_agora.nodes.guard import END, NARROW, NUDGE, climb, note, taken_away
+from langgraph_agora.nodes.guard import NARROW, NUDGE, STOP, climb, note, taken_away
 from langgraph_agora.nodes.meta import find_loop
 
 START = {"level": 0, "blocked": []}
@@ -24,7 +24,7 @@ def test_three_loops_in_a_row_climb_from_nudge_to_narrow_to_end():
     nudged = climb(START, LOOP)
     narrowed = climb(nudged, LOOP)
     ended = climb(narrowed, LOOP)
-    assert [nudged["level"], narrowed["level"], ended["level"]] == [NUDGE, NARROW, END]
+    assert [nudged["level"], narrowed["level"], ended["level"]] == [NUDGE, NARROW, STOP]
 
 
 def test_the_first_reaction_takes_the_repeated_call_away():
@@ -49,7 +49,7 @@ def test_a_call_is_taken_away_once():
 def test_once_narrowed_thinking_may_go_on_and_ignoring_it_ends_the_run():
     narrowed = {"level": NARROW, "blocked": []}
     assert climb(narrowed, None, answered=True)["level"] == NARROW
-    assert climb(narrowed, None, answered=False)["level"] == END
+    assert climb(narrowed, None, answered=False)["level"] == STOP
 
 
 def test_climbing_leaves_the_given_guard_as_it_was():
