@@ -71,7 +71,7 @@ def create_react(
         name=name,
         tools=known,
         offers={name: convert_to_openai_tool(tool) for name, tool in known.items()},
-        max_steps=_checked_steps(max_steps),
+        max_steps=react.checked_steps(max_steps),
         loop_guard=loop_guard,
         approve=_known_names("approve", approve, known),
         polling=_known_names("polling", polling, known),
@@ -104,12 +104,6 @@ def _tools(given: Sequence[BaseTool | Callable[..., Any]]) -> dict[str, BaseTool
             raise ConfigError(f"Two tools are named {tool.name!r}. Give each its own name.")
         known[tool.name] = tool
     return known
-
-
-def _checked_steps(max_steps: int) -> int:
-    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
-        raise ConfigError(f"max_steps was {max_steps!r}; give a whole number, at least 1.")
-    return max_steps
 
 
 def _known_names(argument: str, names: Collection[str], known: dict[str, BaseTool]) -> frozenset[str]:

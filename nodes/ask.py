@@ -25,7 +25,7 @@ from ..budget import budgets_of
 from ..errors import AgoraError, BudgetExceeded
 from ..styles import answer_style
 from .confidence import Token
-from .running import Body, ModelCall
+from .running import Body, ModelCall, TimeLimitReached
 from .text import clean, shorten
 
 T = TypeVar("T", bound=BaseModel)
@@ -104,7 +104,7 @@ def ask(
         answer = yield from ask(model, messages, Ballot, fallback=Ballot(vote="abstain"), config=config)
     """
     conversation, replies, error = list(messages), [], None
-    shape = _closed(schema.model_json_schema())
+    shape = _strict(schema.model_json_schema())
     if answer_style(model).constrain == "prompt":
         conversation.append(HumanMessage(f"Answer with one JSON object only, of this JSON schema: {json.dumps(shape)}"))
     for _ in range(reasks + 1):
@@ -155,11 +155,11 @@ def send(
         raise
     except Exception as error:  # Providers raise anything; a model that fails is data, and the message is kept.
         seconds = time.perf_counter() - started
-        if isinstance(error, TimeoutError):
+        if isinstance(error, TimeLimitReached):
             _refuse_when_exhausted(budgets)
         if _cut_off(error):
             return replace(_cut_off_reply(error), seconds=seconds)
-        return Reply(seconds=seconds, failure=_failure(error, limit, seconds))
+        return Reply(seconds=seconds, failure=_failure(error, limit))
     return replace(read_message(message), seconds=time.perf_counter() - started)
 
 
@@ -241,15 +241,15 @@ def _bound(model: BaseChatModel, schema: Mapping[str, Any] | None, tools: Sequen
     return model.with_structured_output(titled, method="json_schema", include_raw=True)
 
 
-def _closed(schema: Any) -> Any:
+def _strict(schema: Any) -> Any:
     """The schema with every key required and no other allowed, as OpenAI's strict mode wants it."""
     if isinstance(schema, list):
-        return [_closed(item) for item in schema]
+        return [_strict(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    closed = {key: _closed(value) for key, value in schema.items() if key != "default"}
+    closed = {key: _strict(value) for key, value in schema.items() if key != "default"}
     if schema.get("type") == "object" and isinstance(schema.get("properties"), dict):
-        closed["properties"] = {name: _closed(value) for name, value in schema["properties"].items()}
+        closed["properties"] = {name: _strict(value) for name, value in schema["properties"].items()}
         closed |= {"required": list(schema["properties"]), "additionalProperties": False}
     return closed
 
@@ -267,8 +267,9 @@ def _calls(message: AIMessage) -> Generator[Call, None, None]:
 def _tokens(metadata: Mapping[str, Any]) -> Generator[Token, None, None]:
     logprobs = metadata.get("logprobs") or {}
     rows = logprobs.get("content") if isinstance(logprobs, Mapping) else logprobs
-    for row in rows or ():
-        yield Token(str(row["token"]), float(row["logprob"]))
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, Mapping) and isinstance(row.get("logprob"), int | float):
+            yield Token(str(row.get("token", "")), float(row["logprob"]))
 
 
 def _refuse_when_exhausted(budgets: Sequence[Any]) -> None:
@@ -292,8 +293,8 @@ def _cut_off_reply(error: Exception) -> Reply:
     return Reply(text, thinking, tokens_in=usage.prompt_tokens, tokens_out=usage.completion_tokens)
 
 
-def _failure(error: Exception, limit: float | None, seconds: float) -> str:
-    if isinstance(error, TimeoutError) and limit is not None and seconds >= limit:
+def _failure(error: Exception, limit: float | None) -> str:
+    if isinstance(error, TimeLimitReached):
         return f"the model gave no reply within {limit:g} seconds"
     what = shorten(clean(str(error)), 400) or "no message"
     return f"the model failed: {type(error).__name__}: {what}"

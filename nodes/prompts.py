@@ -26,6 +26,9 @@ REASON, PLAN, FINAL, INVALID = "reason", "plan", "final_answer", "invalid"
 THINKING = (REASON, PLAN)
 RESERVED = (*THINKING, FINAL, INVALID)
 
+MAX_CALLS = 16  # native tool calls that are done of one reply; the model sees which, and can ask for the rest
+EMPTY_ANSWER = "The final answer was empty. Give the answer in words."
+
 
 class Step(TypedDict):
     """One step of a run, as it stands in the state and in the output."""
@@ -91,11 +94,7 @@ def step_schema(view: View) -> dict[str, Any]:
 def read_moves(reply: Reply, view: View) -> list[Move]:
     """What a reply asks for: one final answer, or one or more actions. Never empty; what is unusable is `invalid`."""
     if reply.calls:
-        thought = reply.text or reply.thinking
-        return [
-            Move(thought, call.name, call.arguments, error=call.error or _missing(call.name, view))
-            for call in reply.calls
-        ]
+        return _called(reply, view)
     if not reply.text.strip():
         return [Move(reply.thinking, INVALID, {}, error="The reply was empty. Answer, or call one of the tools.")]
     native = view.style.steps == "tools"
@@ -109,6 +108,27 @@ def read_moves(reply: Reply, view: View) -> list[Move]:
     return [_json_move(reply, given, view)]
 
 
+def _called(reply: Reply, view: View) -> list[Move]:
+    """Native tool calls. One named `final_answer` ends the run when it stands alone; beside others it waits for them."""
+    thought = reply.text or reply.thinking
+    others = [call for call in reply.calls if call.name != FINAL]
+    calls = others or [reply.calls[0]]
+    if len(calls) == 1 and calls[0].name == FINAL:
+        answer = str(next(iter(calls[0].arguments.values()), "")) or reply.text
+        return [_final(thought, answer, view)]
+    dropped = {"dropped": len(calls) - MAX_CALLS} if len(calls) > MAX_CALLS else {}
+    return [
+        Move(thought, call.name, call.arguments, call.error or _missing(call.name, view), metadata=dropped)
+        for call in calls[:MAX_CALLS]
+    ]
+
+
+def _final(thought: str, answer: str, view: View) -> Move:
+    if not answer.strip():
+        return Move(thought, INVALID, {}, error=EMPTY_ANSWER)
+    return Move(thought, FINAL, {"answer": answer})
+
+
 def _json_move(reply: Reply, given: Mapping[str, Any], view: View) -> Move:
     action = clean(str(given["action"]), 200)
     raw = given.get("input")
@@ -117,7 +137,7 @@ def _json_move(reply: Reply, given: Mapping[str, Any], view: View) -> Move:
     if tool and not isinstance(raw, dict | str):
         error = f"The input of {action} was {shorten(json.dumps(raw), 80)}; give {_input_words(tool)}."
     if action == FINAL and not str(arguments.get("answer", "")).strip():
-        action, error = INVALID, "The final answer was empty. Give the answer in words."
+        action, error = INVALID, EMPTY_ANSWER
     confidence, source = _confidence(reply, given, raw, view.style)
     return Move(clean(str(given.get("thought") or reply.thinking)), action, arguments, error, confidence, source)
 

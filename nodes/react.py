@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import operator
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,7 +30,7 @@ from .ask import Reply, send
 from .guard import NARROW, NUDGE, STOP, Guard, climb, note, taken_away
 from .meta import find_loop, judge
 from .prompts import FINAL, INVALID, REASON, THINKING, Move, Step, View, prompt, read_moves, step_schema
-from .running import Body, Together, ToolCall, Work
+from .running import Body, TimeLimitReached, Together, ToolCall, Work
 from .text import clean, plain, shorten
 
 MAX_OBSERVATION = 8_000  # characters of a tool's result that are kept and shown; about 2,000 tokens
@@ -121,9 +120,8 @@ class _Run:
 def begin(spec: ReactSpec, state: ReactState, config: RunnableConfig) -> Body[dict[str, Any]]:
     """Check the input, forget the last turn's steps, recall what earlier runs learned."""
     run = _Run(spec)
-    chosen = run.context.max_steps
-    if chosen is not None and (isinstance(chosen, bool) or not isinstance(chosen, int) or chosen < 1):
-        raise ConfigError(f"max_steps was {chosen!r}; give a whole number, at least 1.")
+    if run.context.max_steps is not None:
+        checked_steps(run.context.max_steps)
     for name in ("model_seconds", "tool_seconds"):
         seconds = getattr(run.context, name)
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
@@ -140,6 +138,13 @@ def begin(spec: ReactSpec, state: ReactState, config: RunnableConfig) -> Body[di
         "stop": "",
         "error": None,
     }
+
+
+def checked_steps(max_steps: int) -> int:
+    """Return `max_steps`, or raise a ConfigError when it is no whole number of at least 1."""
+    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
+        raise ConfigError(f"max_steps was {max_steps!r}; give a whole number, at least 1.")
+    return max_steps
 
 
 def think(spec: ReactSpec, state: ReactState, config: RunnableConfig) -> Body[dict[str, Any]]:
@@ -195,12 +200,10 @@ def act(spec: ReactSpec, state: ReactState, config: RunnableConfig) -> Body[dict
         else:
             request = {"type": "tool_call", "name": row["action"], "args": row["input"], "id": f"call_{row['number']}"}
             calls[row["number"]] = ToolCall(spec.tools[row["action"]], request, config, run.context.tool_seconds)
-    clock = time.perf_counter()
-    done = yield Together(tuple(calls.values()))
-    seconds = time.perf_counter() - clock
-    for number, result in zip(calls, done, strict=True):
-        results[number] = _observed(result, run.context.tool_seconds)
-    steps = [_step(row, *results[row["number"]], seconds=seconds if row["number"] in calls else 0.0) for row in pending]
+    done = dict(zip(calls, (yield Together(tuple(calls.values()))), strict=True))
+    results |= {number: _observed(one.result, run.context.tool_seconds) for number, one in done.items()}
+    took = {number: one.seconds for number, one in done.items()}
+    steps = [_step(row, *results[row["number"]], seconds=took.get(row["number"], 0.0)) for row in pending]
     update: dict[str, Any] = {"steps": steps, "pending": []}
     if spec.loop_guard:
         update |= _guarded(run, state["steps"], steps, guard)
@@ -341,7 +344,7 @@ def _observed(result: Any, seconds: float) -> tuple[str, bool]:
     """What a tool gave, as text that is safe to keep; an exception becomes words for the model."""
     if isinstance(result, GraphBubbleUp):  # An interrupt of the tool's own.
         raise result
-    if isinstance(result, TimeoutError):
+    if isinstance(result, TimeLimitReached):
         return f"The tool gave no result within {seconds:g} seconds.", True
     if isinstance(result, BaseException):  # A tool may even raise asyncio.CancelledError.
         return shorten(clean(f"{type(result).__name__}: {result}", MAX_OBSERVATION), MAX_OBSERVATION), True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -17,7 +18,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool, Tool
@@ -40,6 +41,17 @@ class Effect(Protocol):
 
 
 Body = Generator[Effect, Any, T]
+
+
+class TimeLimitReached(TimeoutError):
+    """A call took longer than it was given. A TimeoutError that the callee raised itself stays what it is."""
+
+
+class Outcome(NamedTuple):
+    """What an effect of several gave (its result, or the exception that it raised) and the seconds it took."""
+
+    result: Any
+    seconds: float
 
 
 class Node(Runnable[Any, Any], Generic[Spec]):
@@ -128,7 +140,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """One call of a chat model (or of what was bound to it) within `seconds`; late ones raise TimeoutError."""
+    """One call of a chat model (or of what was bound to it) within `seconds`; late ones raise TimeLimitReached."""
 
     model: Runnable[Any, Any]
     messages: Sequence[Any]
@@ -138,11 +150,10 @@ class ModelCall:
     def run(self) -> Any:
         if self.seconds is None:
             return self.model.invoke(self.messages, self.config)
-        return left_behind(self.model.invoke, self.messages, self.config).result(self.seconds)
+        return _within(self.seconds, left_behind(self.model.invoke, self.messages, self.config))
 
     async def arun(self) -> Any:
-        async with asyncio.timeout(self.seconds):  # `wait_for` would make a task of it: 2 % of a run's CPU.
-            return await self._called()
+        return await _awaited_within(self.seconds, self._called())
 
     async def _called(self) -> Any:
         for _ in range(STALE):
@@ -158,7 +169,7 @@ class ModelCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """One call of a tool within `seconds`, whether it was written sync or async; late ones raise TimeoutError.
+    """One call of a tool within `seconds`, whether it was written sync or async; late ones raise TimeLimitReached.
 
     A sync tool runs in a daemon thread even under `ainvoke`: a thread of the loop's own pool that hangs would keep
     `asyncio.run` waiting for five minutes and the process for ever.
@@ -170,15 +181,14 @@ class ToolCall:
     seconds: float | None
 
     def run(self) -> Any:
-        return self._started().result(self.seconds)
+        return _within(self.seconds, self._started())
 
     async def arun(self) -> Any:
         if is_async(self.tool):
             work: Awaitable[Any] = self.tool.ainvoke(self.call, self.config)
         else:
             work = asyncio.wrap_future(self._started())
-        async with asyncio.timeout(self.seconds):
-            return await work
+        return await _awaited_within(self.seconds, work)
 
     def _started(self) -> Future[Any]:
         if is_sync(self.tool):
@@ -188,18 +198,56 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """Several effects at once. The result is a list in their order; what raised stands in it as the exception."""
+    """Several effects at once. The result is a list of `Outcome` in their order."""
 
     effects: tuple[Effect, ...]
 
-    def run(self) -> list[Any]:
+    def run(self) -> list[Outcome]:
         if len(self.effects) == 1:  # By far the most common, and it needs no second thread.
-            return [_outcome(self.effects[0].run)]
-        futures = [left_behind(effect.run) for effect in self.effects]
-        return [_outcome(future.result) for future in futures]
+            return [_outcome(self.effects[0])]
+        return [future.result() for future in [left_behind(_outcome, effect) for effect in self.effects]]
 
-    async def arun(self) -> list[Any]:
-        return await asyncio.gather(*(effect.arun() for effect in self.effects), return_exceptions=True)
+    async def arun(self) -> list[Outcome]:
+        done = await asyncio.gather(*(_awaited_outcome(effect) for effect in self.effects), return_exceptions=True)
+        # What is left as an exception is a CancelledError that a callee raised by itself.
+        return [Outcome(one, 0.0) if isinstance(one, BaseException) else one for one in done]
+
+
+def _outcome(effect: Effect) -> Outcome:
+    clock = time.perf_counter()
+    try:
+        result = effect.run()
+    except Exception as error:
+        result = error
+    return Outcome(result, time.perf_counter() - clock)
+
+
+async def _awaited_outcome(effect: Effect) -> Outcome:
+    clock = time.perf_counter()
+    try:
+        result = await effect.arun()
+    except Exception as error:
+        result = error
+    return Outcome(result, time.perf_counter() - clock)
+
+
+def _within(seconds: float | None, future: Future[Any]) -> Any:
+    try:
+        return future.result(seconds)
+    except TimeoutError as error:
+        if future.done():
+            raise
+        raise TimeLimitReached from error
+
+
+async def _awaited_within(seconds: float | None, work: Awaitable[Any]) -> Any:
+    try:
+        async with asyncio.timeout(seconds) as limit:  # `wait_for` would make a task of it: 2 % of a run's CPU.
+            return await work
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise TimeLimitReached from error
 
 
 def is_async(tool: BaseTool) -> bool:
@@ -256,10 +304,3 @@ def _settle(setter: Callable[[Any], None], value: Any) -> None:
     # Who gives up under asyncio cancels the wrapped future; the thread's late result then has nowhere to go.
     with suppress(InvalidStateError):
         setter(value)
-
-
-def _outcome(result: Callable[[], Any]) -> Any:
-    try:
-        return result()
-    except Exception as error:
-        return error

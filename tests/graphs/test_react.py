@@ -88,6 +88,61 @@ def test_several_calls_in_one_reply_are_several_steps_done_at_once():
     assert [s["number"] for s in result["steps"]] == [1, 2, 3]
 
 
+def test_each_step_has_the_seconds_of_its_own_tool():
+    slow_is_done = threading.Event()
+
+    @tool
+    def quick() -> str:
+        """Return at once."""
+        return "quick"
+
+    @tool
+    def slow() -> str:
+        """Take a while."""
+        slow_is_done.wait(0.3)
+        return "slow"
+
+    quick_step, slow_step, _ = ask(
+        ScriptedModel([[Use("quick"), Use("slow")], "done"], style="tools"), tools=[quick, slow]
+    )["steps"]
+    assert slow_step["seconds"] > 0.3 > quick_step["seconds"]
+
+
+@pytest.mark.parametrize(
+    ("calls", "actions"),
+    [
+        ([Use("final_answer", {"answer": "It is 42."})], ["final_answer"]),
+        ([Use("final_answer", {"text": "It is 42."})], ["final_answer"]),
+        ([Use("final_answer", {"answer": "It is 42."}), Use("final_answer", {"answer": "No."})], ["final_answer"]),
+        (
+            [Use("calculate", {"expression": "6 * 7"}), Use("final_answer", {"answer": "?"})],
+            ["calculate", "final_answer"],
+        ),
+        ([Use("final_answer", {})], ["invalid", "final_answer"]),
+        ([Use("final_answer", {"answer": " "})], ["invalid", "final_answer"]),
+        ([Use("reason", {"thought": "hm"})], ["reason", "final_answer"]),
+    ],
+)
+def test_the_agents_own_actions_may_come_as_native_calls(calls, actions):
+    result = ask(ScriptedModel([calls, "It is 42."], style="tools"))
+    assert [step["action"] for step in result["steps"]] == actions
+    assert (result["stop"], result["answer"]) == ("answer", "It is 42.")
+
+
+def test_a_flood_of_calls_in_one_reply_is_cut_and_said():
+    flood = [Use("calculate", {"expression": f"{i} + 1"}) for i in range(500)]
+    result = ask(ScriptedModel([flood, "done"], style="tools"))
+    assert len(result["steps"]) == 17
+    assert result["steps"][0]["metadata"]["dropped"] == 484
+
+
+@pytest.mark.parametrize("logprobs", [{"content": [{"odd": 1}, "x"]}, {"content": 5}, "x", [None], {"content": None}])
+def test_odd_token_probabilities_are_no_confidence(logprobs):
+    reply = AIMessage("It is 42.", response_metadata={"logprobs": logprobs})
+    step = ask(ScriptedModel([reply], style="tools"))["steps"][0]
+    assert (step["confidence"], step["metadata"]["confidence_source"]) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("said", "confidence", "source"),
     [(0.9, 0.9, "verbalized"), (None, None, None), (1e308, None, None), ("high", None, None), (True, None, None)],
@@ -301,6 +356,12 @@ def raises(text: str) -> str:
 
 
 @tool
+def times_out(text: str) -> str:
+    """Raise a TimeoutError of its own."""
+    raise TimeoutError("the database is slow")
+
+
+@tool
 def hangs(text: str) -> str:
     """Never come back."""
     threading.Event().wait()
@@ -336,6 +397,7 @@ async def only_async(text: str) -> str:
     ("bad", "observation", "is_error"),
     [
         (raises, "RuntimeError: cannot do it", True),
+        (times_out, "TimeoutError: the database is slow", True),
         (hangs, "no result within 0.2 seconds", True),
         (gives_bytes, "", False),
         (gives_much, "[cut: 49,992,000 more characters]", False),

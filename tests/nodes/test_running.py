@@ -72,8 +72,8 @@ def body(spec, state, config):
         yield called(broken)
     except KeyError as error:
         failed = str(error)
-    results = yield Together((called(shout), called(whisper), called(broken)))
-    heard = [getattr(result, "content", None) or type(result).__name__ for result in results]
+    outcomes = yield Together((called(shout), called(whisper), called(broken)))
+    heard = [getattr(one.result, "content", None) or type(one.result).__name__ for one in outcomes]
     return {"text": reply.text, "worked": worked, "failed": failed, "heard": heard}
 
 
