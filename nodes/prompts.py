@@ -109,7 +109,7 @@ def read_moves(reply: Reply, view: View) -> list[Move]:
 
 
 def _called(reply: Reply, view: View) -> list[Move]:
-    """Native tool calls. One named `final_answer` ends the run when it stands alone; beside others it waits for them."""
+    """Native tool calls. One named `final_answer` ends the run when it stands alone; beside others it is put off."""
     thought = reply.text or reply.thinking
     others = [call for call in reply.calls if call.name != FINAL]
     calls = others or [reply.calls[0]]
