@@ -18,12 +18,12 @@ run: .venv/run  ## answer QUESTION with a ReAct agent on MODEL (default: the emb
 test: .venv/dev  ## run the whole test suite
 	$(BIN)/pytest
 
-check: .venv/dev build/types  ## lint, formatting, types, drawings up to date
+check: .venv/dev build/types  ## lint, formatting, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p langgraph_agora
 
-bench: .venv/bench  ## the benchmarks; their results go to bench/results and docs/benchmarks.md (about an hour)
+bench: .venv/bench  ## the benchmarks; their results go to bench/results and docs/benchmarks.md (about half an hour; run nothing beside it)
 	$(BIN)/python bench/overhead.py
 	$(BIN)/python bench/fanout.py
 	$(BIN)/python bench/small_model.py

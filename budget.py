@@ -105,32 +105,14 @@ class Budget(BaseCallbackHandler):
         return None
 
     def on_chat_model_start(
-        self,
-        serialized: dict[str, Any],
-        messages: list[list[BaseMessage]],
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        tags: list[str] | None = None,
-        metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
+        self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **kwargs: Any
     ) -> None:
         """Count the call, or refuse it."""
-        self._admit(run_id, _model_name(metadata, kwargs))
+        self._admit(run_id, _model_name(kwargs))
 
-    def on_llm_start(
-        self,
-        serialized: dict[str, Any],
-        prompts: list[str],
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        tags: list[str] | None = None,
-        metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_llm_start(self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any) -> None:
         """Count the call of a plain text model, or refuse it."""
-        self._admit(run_id, _model_name(metadata, kwargs))
+        self._admit(run_id, _model_name(kwargs))
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """Add the tokens and the cost that the model reports."""
@@ -197,6 +179,6 @@ def _checked_price(model: str, price: object) -> tuple[float, float]:
     return numbers[0], numbers[1]
 
 
-def _model_name(metadata: Mapping[str, Any] | None, kwargs: Mapping[str, Any]) -> str:
-    parameters = kwargs.get("invocation_params") or {}
-    return str((metadata or {}).get("ls_model_name") or parameters.get("model") or parameters.get("model_name") or "")
+def _model_name(told: Mapping[str, Any]) -> str:
+    parameters, metadata = told.get("invocation_params") or {}, told.get("metadata") or {}
+    return str(metadata.get("ls_model_name") or parameters.get("model") or parameters.get("model_name") or "")

@@ -14,9 +14,9 @@ from langgraph.graph import END, START, StateGraph
 from ..errors import ConfigError, nearest
 from ..memory import Memory
 from ..nodes import react
-from ..nodes.prompts import RESERVED
 from ..nodes.react import ReactContext, ReactInput, ReactOutput, ReactSpec, ReactState
 from ..nodes.running import Node, Route
+from ..nodes.steps import RESERVED
 from ..tools import calculate
 
 
@@ -80,12 +80,11 @@ def create_react(
         instructions=instructions,
     )
     builder = StateGraph(ReactState, context_schema=ReactContext, input_schema=ReactInput, output_schema=ReactOutput)
-    for node, body in (("begin", react.begin), ("think", react.think), ("act", react.act)):
-        builder.add_node(node, Node(body, spec, node))
-    builder.add_edge(START, "begin")
-    builder.add_edge("begin", "think")
+    builder.add_node("think", Node(react.think, spec, "think"))
+    builder.add_node("act", Node(react.act, spec, "act"))
+    builder.add_edge(START, "think")
     builder.add_conditional_edges("think", Route(react.after_think), ["act", END])
-    builder.add_conditional_edges("act", Route(react.after_act), ["think", END])
+    builder.add_edge("act", "think")
     return builder
 
 

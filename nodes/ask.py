@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
 from langchain_core.tools import BaseTool
 from langgraph.errors import GraphBubbleUp
 from pydantic import BaseModel, ValidationError
@@ -147,10 +147,10 @@ def send(
         budget.start()
     left = [budget.left()["seconds"] for budget in budgets if "seconds" in budget.limits]
     limit = min([*left, *([] if seconds is None else [seconds])], default=None)
-    bound = _bound(model, schema, tools)
+    called, arguments = _unbound(_bound(model, schema, tools))
     started = time.perf_counter()
     try:
-        message = yield ModelCall(bound, messages, config, limit)
+        message = yield ModelCall(called, messages, config, limit, arguments)
     except (AgoraError, GraphBubbleUp):
         raise
     except Exception as error:  # Providers raise anything; a model that fails is data, and the message is kept.
@@ -239,6 +239,14 @@ def _bound(model: BaseChatModel, schema: Mapping[str, Any] | None, tools: Sequen
         return model.bind(format=schema)
     titled = {"title": "answer", "description": "The answer.", **schema}
     return model.with_structured_output(titled, method="json_schema", include_raw=True)
+
+
+def _unbound(model: Runnable[Any, Any]) -> tuple[Runnable[Any, Any], Mapping[str, Any]]:
+    """A model and the arguments bound to it. Calling through the binding merges configs: 1 % of a run's CPU."""
+    if not isinstance(model, RunnableBinding) or type(model).invoke is not RunnableBinding.invoke:
+        return model, {}
+    own = model.config or model.config_factories
+    return (model, {}) if own else (model.bound, model.kwargs)
 
 
 def _strict(schema: Any) -> Any:

@@ -9,53 +9,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import BaseTool
 from langchain_core.utils.json_schema import dereference_refs
-from typing_extensions import TypedDict  # pydantic wants this one on Python 3.11
 
 from ..styles import AnswerStyle
 from .ask import Reply, read_json
 from .confidence import token_confidence
+from .steps import FINAL, INVALID, PLAN, REASON, THINKING, Move, Step
 from .text import clean, shorten
-
-REASON, PLAN, FINAL, INVALID = "reason", "plan", "final_answer", "invalid"
-THINKING = (REASON, PLAN)
-RESERVED = (*THINKING, FINAL, INVALID)
 
 MAX_CALLS = 16  # native tool calls that are done of one reply; the model sees which, and can ask for the rest
 EMPTY_ANSWER = "The final answer was empty. Give the answer in words."
-
-
-class Step(TypedDict):
-    """One step of a run, as it stands in the state and in the output."""
-
-    number: int
-    thought: str
-    action: str
-    input: dict[str, Any]
-    observation: str
-    is_error: bool
-    confidence: float | None
-    started: str
-    seconds: float
-    metadata: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """One action that a reply asks for. `error` says why it cannot be done as it stands."""
-
-    thought: str
-    action: str
-    input: dict[str, Any]
-    error: str | None = None
-    confidence: float | None = None
-    confidence_source: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

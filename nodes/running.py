@@ -11,11 +11,11 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -140,17 +140,19 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """One call of a chat model (or of what was bound to it) within `seconds`; late ones raise TimeLimitReached."""
+    """One call of a chat model within `seconds`, with more arguments for it; late ones raise TimeLimitReached."""
 
     model: Runnable[Any, Any]
     messages: Sequence[Any]
     config: RunnableConfig
     seconds: float | None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self) -> Any:
         if self.seconds is None:
-            return self.model.invoke(self.messages, self.config)
-        return _within(self.seconds, left_behind(self.model.invoke, self.messages, self.config))
+            return self.model.invoke(self.messages, self.config, **self.arguments)
+        call = partial(self.model.invoke, self.messages, self.config, **self.arguments)
+        return _within(self.seconds, left_behind(call))
 
     async def arun(self) -> Any:
         return await _awaited_within(self.seconds, self._called())
@@ -158,13 +160,13 @@ class ModelCall:
     async def _called(self) -> Any:
         for _ in range(STALE):
             try:
-                return await self.model.ainvoke(self.messages, self.config)
+                return await self.model.ainvoke(self.messages, self.config, **self.arguments)
             except RuntimeError as error:
                 # A connection that was kept alive for a loop that is closed now. The failed call may have reached the
                 # server, so a budget counts it; models of `load_model` keep no connections and never come here.
                 if str(error) != "Event loop is closed":
                     raise
-        return await self.model.ainvoke(self.messages, self.config)
+        return await self.model.ainvoke(self.messages, self.config, **self.arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +187,8 @@ class ToolCall:
 
     async def arun(self) -> Any:
         if is_async(self.tool):
-            work: Awaitable[Any] = self.tool.ainvoke(self.call, self.config)
-        else:
-            work = asyncio.wrap_future(self._started())
-        return await _awaited_within(self.seconds, work)
+            return await _awaited_within(self.seconds, self.tool.ainvoke(self.call, self.config))
+        return await _awaited_left_behind(self.seconds, self.tool.invoke, self.call, self.config)
 
     def _started(self) -> Future[Any]:
         if is_sync(self.tool):
@@ -203,14 +203,14 @@ class Together:
     effects: tuple[Effect, ...]
 
     def run(self) -> list[Outcome]:
-        if len(self.effects) == 1:  # By far the most common, and it needs no second thread.
+        if len(self.effects) == 1:  # By far the most common, and it needs no second thread or task.
             return [_outcome(self.effects[0])]
         return [future.result() for future in [left_behind(_outcome, effect) for effect in self.effects]]
 
     async def arun(self) -> list[Outcome]:
-        done = await asyncio.gather(*(_awaited_outcome(effect) for effect in self.effects), return_exceptions=True)
-        # What is left as an exception is a CancelledError that a callee raised by itself.
-        return [Outcome(one, 0.0) if isinstance(one, BaseException) else one for one in done]
+        if len(self.effects) == 1:
+            return [await _awaited_outcome(self.effects[0])]
+        return await asyncio.gather(*(_awaited_outcome(effect) for effect in self.effects))
 
 
 def _outcome(effect: Effect) -> Outcome:
@@ -228,6 +228,11 @@ async def _awaited_outcome(effect: Effect) -> Outcome:
         result = await effect.arun()
     except Exception as error:
         result = error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        result = error  # Nobody cancels this task: the callee raised it by itself.
     return Outcome(result, time.perf_counter() - clock)
 
 
@@ -250,6 +255,19 @@ async def _awaited_within(seconds: float | None, work: Awaitable[Any]) -> Any:
         raise TimeLimitReached from error
 
 
+async def _awaited_left_behind(seconds: float | None, function: Callable[..., T], *arguments: Any) -> T:
+    """`left_behind` for the event loop; `asyncio.wrap_future` and a timeout around it would cost 1 % of a run's CPU."""
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+    timer = None if seconds is None else loop.call_later(seconds, _settle, future, None, TimeLimitReached())
+    _start(function, arguments, partial(_hand_over, loop, future))
+    try:
+        return await future  # type: ignore[no-any-return]
+    finally:
+        if timer is not None:
+            timer.cancel()
+
+
 def is_async(tool: BaseTool) -> bool:
     """Whether the tool has an async body of its own."""
     inherited = (BaseTool._arun, StructuredTool._arun, Tool._arun)
@@ -268,24 +286,28 @@ def left_behind(function: Callable[..., T], *arguments: Any) -> Future[T]:
     call instead of 4.0.
     """
     future: Future[T] = Future()
+    _start(function, arguments, partial(_settle, future))
+    return future
 
-    def work() -> None:
-        try:
-            result = function(*arguments)
-        except StopIteration as error:  # asyncio refuses to carry one, and the caller would wait for ever.
-            _settle(future.set_exception, RuntimeError(f"{function} raised StopIteration: {error}"))
-        except BaseException as error:
-            _settle(future.set_exception, error)
-        else:
-            _settle(future.set_result, result)
 
+def _start(function: Callable[..., Any], arguments: Sequence[Any], settle: Callable[[Any, Any], None]) -> None:
     try:
         calls = _idle.pop()
     except IndexError:
         calls = SimpleQueue()
         threading.Thread(target=_take_calls, args=(calls,), daemon=True, name="agora-call").start()
-    calls.put(partial(copy_context().run, work))
-    return future
+    calls.put(partial(copy_context().run, _do, function, arguments, settle))
+
+
+def _do(function: Callable[..., Any], arguments: Sequence[Any], settle: Callable[[Any, Any], None]) -> None:
+    try:
+        result = function(*arguments)
+    except StopIteration as error:  # asyncio refuses to carry one, and the caller would wait for ever.
+        settle(None, RuntimeError(f"{function} raised StopIteration: {error}"))
+    except BaseException as error:
+        settle(None, error)
+    else:
+        settle(result, None)
 
 
 def _take_calls(calls: SimpleQueue[Callable[[], None]]) -> None:
@@ -300,7 +322,15 @@ _idle: list[SimpleQueue[Callable[[], None]]] = []  # One queue for each thread t
 os.register_at_fork(after_in_child=_idle.clear)  # Threads do not live on in a forked process.
 
 
-def _settle(setter: Callable[[Any], None], value: Any) -> None:
-    # Who gives up under asyncio cancels the wrapped future; the thread's late result then has nowhere to go.
-    with suppress(InvalidStateError):
-        setter(value)
+def _settle(future: Future[Any] | asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    # Who waited no longer: a late result has nowhere to go.
+    with suppress(InvalidStateError, asyncio.InvalidStateError):
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+
+def _hand_over(loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], result: Any, error: Any) -> None:
+    with suppress(RuntimeError):  # The loop is closed.
+        loop.call_soon_threadsafe(_settle, future, result, error)

@@ -63,7 +63,7 @@ def test_the_graph_is_listed_with_its_description(client):
 
 def test_the_drawing_shows_the_nodes_also_inside_another_graph(client):
     drawn = client.assistants.get_graph(assistant(client, "react")["assistant_id"], xray=True)
-    nodes = ["begin", "think", "act"]
+    nodes = ["think", "act"]
     assert [node["id"] for node in drawn["nodes"]] == ["__start__", *nodes, "__end__"]
     assert {(edge["source"], edge["target"]) for edge in drawn["edges"]} >= {("think", "act"), ("act", "think")}
     nested = client.assistants.get_graph(assistant(client, "outer")["assistant_id"], xray=True)

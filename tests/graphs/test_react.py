@@ -21,6 +21,7 @@ from langgraph_agora.budget import Budget
 from langgraph_agora.errors import ConfigError
 from langgraph_agora.graphs.react import create_react
 from langgraph_agora.nodes.react import ReactContext
+from langgraph_agora.styles import AnswerStyle
 from langgraph_agora.testing import ScriptedModel, Use
 from langgraph_agora.tools import calculate
 
@@ -213,6 +214,27 @@ def test_without_the_guard_the_limit_of_steps_ends_the_run():
     result = ask(ScriptedModel([CALCULATE], after="repeat"), loop_guard=False, max_steps=7)
     assert (result["stop"], result["usage"]["react"]["calls"]) == ("max_steps", 7)
     assert "limit of steps" in result["answer"]
+
+
+class SmallModel(ScriptedModel):
+    """A scripted model that asks to be led like one of a hundred million parameters."""
+
+    @property
+    def answer_style(self):
+        return AnswerStyle(steps="json", constrain="response_format", logprobs=True, small=True)
+
+
+@pytest.mark.parametrize(("loop_guard", "calls"), [(True, 5), (False, 10)])
+def test_a_small_model_that_calculates_on_and_on_is_asked_for_the_answer(loop_guard, calls):
+    def reply(request):
+        closed = "Give the final answer now." in request.messages[-1].text
+        number = sum(message.type == "ai" for message in request.messages)  # Never the same calculation twice.
+        return ANSWER if closed else {**CALCULATE, "input": f"{number} + 1000"}
+
+    result = ask(SmallModel([reply], after="repeat"), loop_guard=loop_guard)
+    assert (result["stop"], result["answer"]) == ("answer", "It is 42.")
+    assert result["usage"]["react"]["calls"] == calls
+    assert result["steps"][-1]["metadata"]["narrowed_to"] == ["final_answer"]
 
 
 def test_a_polling_tool_may_be_asked_again():
@@ -498,6 +520,27 @@ def test_a_second_turn_knows_the_first_and_starts_a_trace_of_its_own():
     assert result["usage"]["react"]["calls"] == 1
 
 
+@pytest.mark.parametrize("id", [None, "the same"])
+def test_a_question_after_a_run_that_was_left_standing_starts_anew_unless_it_is_the_same(id):
+    model = ScriptedModel([CALCULATE, {**CALCULATE, "input": "1 + 1"}, ANSWER])
+    graph = create_react([calculate], model=model).compile(InMemorySaver(), interrupt_before=["act"])
+    thread = {"configurable": {"thread_id": "1"}}
+    graph.invoke({"messages": [HumanMessage("What is 6 * 7?", id=id)]}, thread)
+    assert graph.get_state(thread).next == ("act",)
+    graph.invoke(None, thread)
+    graph.invoke({"messages": [HumanMessage("What is 6 * 7?", id=id)]}, thread)
+    actions = [step["action"] for step in graph.get_state(thread).values["steps"]]
+    assert actions == (["calculate", "final_answer"] if id else ["final_answer"])
+
+
+def test_the_same_message_asked_again_after_its_answer_is_a_new_run():
+    graph = create_react(model=ScriptedModel([ANSWER, {**ANSWER, "input": "Still 42."}])).compile(InMemorySaver())
+    thread, question = {"configurable": {"thread_id": "1"}}, {"messages": [HumanMessage("Again?", id="the same")]}
+    assert graph.invoke(question, thread)["answer"] == "It is 42."
+    second = graph.invoke(question, thread)
+    assert (second["answer"], len(second["steps"])) == ("Still 42.", 1)
+
+
 def test_content_blocks_are_read_as_text():
     model = ScriptedModel([ANSWER])
     graph = create_react(model=model).compile()
@@ -595,6 +638,7 @@ import os, signal, sqlite3, sys
 from langchain_core.tools import tool
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph_agora.graphs.react import create_react
+from langgraph_agora.styles import AnswerStyle
 from langgraph_agora.testing import ScriptedModel, Use
 
 folder, second = sys.argv[1], len(sys.argv) > 2

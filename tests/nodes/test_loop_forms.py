@@ -2,39 +2,11 @@
 
 import pytest
 
-from langgraph_agora.nodes.meta import find_loop
-
-
-def step(action, given=None, observation="", *, thought="", error=False, **rest):
-    return {
-        "thought": thought,
-        "action": action,
-        "input": given,
-        "observation": observation,
-        "is_error": error,
-        **rest,
-    }
-
-
-def alarms(trace, **declared):
-    """The loops found after each step, by the number of steps so far."""
-    found = {n: find_loop(trace[:n], **declared) for n in range(len(trace) + 1)}
-    return {n: loop for n, loop in found.items() if loop}
-
-
-def first(trace, **declared):
-    """When the alarm is raised first, and for which pattern; None if never."""
-    return next(((n, loop.pattern) for n, loop in alarms(trace, **declared).items()), None)
-
+from tests.traces import READ, alarms, cycle, first, step
 
 # Loops that vary their form.
 
-READ = step("read", {"file": "a.py"}, "import b")
 BUSY = step("get", {"url": "https://x/r"}, "Error: 503 Service Unavailable", error=True)
-
-
-def cycle(length, rounds):
-    return [step("read", {"file": f"f{i}.py"}, f"text {i}") for i in range(length)] * rounds
 
 
 LOOPS = {

@@ -7,20 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langgraph_agora.nodes.meta import judge
+from tests.traces import READ, STEPS, step
 
-
-def step(action, given=None, observation="", *, thought="", error=False, **rest):
-    return {
-        "thought": thought,
-        "action": action,
-        "input": given,
-        "observation": observation,
-        "is_error": error,
-        **rest,
-    }
-
-
-READ = step("read", {"file": "a.py"}, "import b")
 NEW = [step("read", {"file": f"f{i}.py"}, f"text {i}", confidence=0.5 + i / 20) for i in range(6)]
 
 
@@ -116,30 +104,6 @@ def test_declared_polling_neither_lowers_nor_raises_the_score():
 
 
 # Laws for any steps.
-
-# A small alphabet: the tables for all of Unicode take Hypothesis a second to build.
-TEXT = st.text('aZ é北{["1.,:\n', max_size=12)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
-    max_leaves=6,
-)
-NAMES = st.sampled_from(["search", "read", "reason", "plan", "execute", "final_answer"])
-STEPS = st.lists(
-    st.fixed_dictionaries(
-        {},
-        optional={
-            "number": JSON,
-            "thought": st.sampled_from(["Make a plan.", "Make a plan again."]) | JSON,
-            "action": NAMES | JSON,
-            "input": JSON | st.fixed_dictionaries({"tool": NAMES}),
-            "observation": st.sampled_from(["ok", "Error: unknown tool", "Error: 503"]) | JSON,
-            "is_error": st.booleans() | JSON,
-            "confidence": st.floats(0, 1) | JSON,
-        },
-    ),
-    max_size=8,
-)
 
 
 @settings(derandomize=True, deadline=None)
