@@ -9,22 +9,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .agents import Agent
     from .budget import Budget
     from .errors import AgoraError, BudgetExceeded, ConfigError, RunError
+    from .graphs.consensus import create_consensus
     from .graphs.react import create_react
     from .models import load_model
 
 _HOMES = {
+    "Agent": ".agents",
     "AgoraError": ".errors",
     "Budget": ".budget",
     "BudgetExceeded": ".errors",
     "ConfigError": ".errors",
     "RunError": ".errors",
+    "create_consensus": ".graphs.consensus",
     "create_react": ".graphs.react",
     "load_model": ".models",
 }
 
-__all__ = ["AgoraError", "Budget", "BudgetExceeded", "ConfigError", "RunError", "create_react", "load_model"]
+__all__ = [
+    "Agent",
+    "AgoraError",
+    "Budget",
+    "BudgetExceeded",
+    "ConfigError",
+    "RunError",
+    "create_consensus",
+    "create_react",
+    "load_model",
+]
 
 
 def __getattr__(name: str) -> Any:

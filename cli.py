@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
 from rich.table import Table
 
 from .errors import AgoraError, ConfigError, nearest
@@ -76,9 +79,7 @@ def run_react(
     from .nodes.react import ReactContext  # noqa: PLC0415
     from .tools import calculate, create_search, load_mcp  # noqa: PLC0415
 
-    asked = sys.stdin.read() if question == "-" else question
-    if not asked.strip():
-        raise ConfigError('There is no question. Give one: agora run react "What is 17 * 23?"')
+    asked = _asked(question, 'agora run react "What is 17 * 23?"')
     budget = Budget(max_calls=budget_calls, max_tokens=budget_tokens, max_seconds=budget_seconds)
     console = Console(stderr=as_json, quiet=as_json)
     with console.status("reading the documents and starting the tools" if docs or mcp else "loading the tools"):
@@ -91,6 +92,177 @@ def run_react(
     return _run(graph, asked, context, budget, console, as_json, trace)
 
 
+@run_app.command("consensus")
+def run_consensus(
+    question: Annotated[str, typer.Argument(help="What to decide; - reads it from standard input.")],
+    agents: Annotated[str, typer.Option(help="How many agents, or their names: ann,bob,cem.")] = "3",
+    protocol: Annotated[
+        str, typer.Option("--protocol", "-p", help="majority, borda, raft, pbft, bft, ... (a wrong name lists all).")
+    ] = "majority",
+    model: Model = "embedded",
+    option: Annotated[
+        list[str] | None, typer.Option(help="What can be voted for (several times); agents propose else.")
+    ] = None,
+    threshold: Annotated[str, typer.Option(help="The share for the protocol qualified.")] = "2/3",
+    rounds: Annotated[int, typer.Option(help="Rounds of voting at most.")] = 3,
+    tolerate: Annotated[int | None, typer.Option(help="How many lying agents must be survived.")] = None,
+    faults: Annotated[str, typer.Option(help="For trials: ann=crashed,bob=lying (or slow, babbling).")] = "",
+    early_stop: Annotated[bool, typer.Option(help="End a round when it is decided.")] = True,
+    budget_calls: Annotated[int | None, typer.Option(help="Model calls in all.")] = None,
+    budget_tokens: Annotated[int | None, typer.Option(help="Tokens in and out together.")] = None,
+    budget_seconds: Annotated[float | None, typer.Option(help="Seconds in all.")] = None,
+    model_seconds: Annotated[float, typer.Option(help="Time limit of one model call.")] = 120.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    trace: Annotated[Path | None, typer.Option(help="Write the ballots to this JSON Lines file as they come.")] = None,
+) -> int:
+    """Several agents that propose and vote; counting and agreeing is code."""
+    from .budget import Budget  # noqa: PLC0415
+    from .graphs.consensus import create_consensus, faults_from, panel  # noqa: PLC0415
+    from .models import load_model  # noqa: PLC0415
+    from .nodes.deliberation import ConsensusContext  # noqa: PLC0415
+
+    asked = _asked(question, 'agora run consensus "Which colour has the sky?"')
+    budget = Budget(max_calls=budget_calls, max_tokens=budget_tokens, max_seconds=budget_seconds)
+    console = Console(stderr=as_json, quiet=as_json)
+    builder = create_consensus(
+        panel(agents),
+        protocol=protocol,
+        threshold=threshold,
+        rounds=rounds,
+        tolerate=tolerate,
+        faults=faults_from(faults),
+        early_stop=early_stop,
+        options=option or (),
+    )
+    with console.status("loading the model"):
+        load_model(model)
+    context = ConsensusContext(model=model, model_seconds=model_seconds)
+    return _run(builder.compile(name="consensus"), asked, context, budget, console, as_json, trace)
+
+
+def _asked(question: str, example: str) -> str:
+    asked = sys.stdin.read() if question == "-" else question
+    if not asked.strip():
+        raise ConfigError(f"There is no question. Give one: {example}")
+    return asked
+
+
+@app.command("vote")
+def vote(
+    file: Annotated[Path, typer.Argument(help="Ballots in JSON or CSV; - reads JSON from standard input.")],
+    rule: Annotated[
+        str | None, typer.Option("--rule", "-r", help="majority, borda, schulze, ... (a wrong name lists all).")
+    ] = None,
+    threshold: Annotated[str | None, typer.Option(help="The share for qualified and weighted, such as 2/3.")] = None,
+    electorate: Annotated[str | None, typer.Option(help="How many may vote, or their names: ann,bob,cem.")] = None,
+    quorum: Annotated[str | None, typer.Option(help="How many must vote: a number or a share such as 1/2.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Count ballots by any rule; ties and missing majorities are said, never broken."""
+    from .nodes.consensus.ballot_files import read_ballots  # noqa: PLC0415
+    from .nodes.consensus.voting import tally  # noqa: PLC0415
+
+    read = read_ballots(_text_of(file), str(file))
+    given = {"rule": rule, "threshold": threshold, "electorate": _names(electorate), "quorum": _whole(quorum)}
+    arguments = (
+        {"rule": "majority"} | read.arguments | {key: value for key, value in given.items() if value is not None}
+    )
+    outcome = tally(read.ballots, **arguments)
+    if as_json:
+        sys.stdout.write(json.dumps(outcome.to_dict(), ensure_ascii=False) + "\n")
+        return
+    table = Table("option", "score", box=None, pad_edge=False)
+    for option, score in sorted(outcome.to_dict()["scores"].items(), key=lambda item: (-item[1], item[0])):
+        table.add_row(f"[bold]{escape(option)}[/]" if option == outcome.winner else escape(option), f"{score:g}")
+    console = Console()
+    console.print(table)
+    said = f"decided: {outcome.winner}" if outcome.decided else f"undecided: {outcome.reason}"
+    console.print(f"{outcome.rule} of {outcome.counted} ballots; {said}", highlight=False, markup=False)
+
+
+@app.command("simulate")
+def simulate(
+    protocol: Annotated[str, typer.Argument(help="raft, pbft, bft or stake.")],
+    seeds: Annotated[int, typer.Option(min=1, help="How many runs, from seed 0 on.")] = 200,
+    nodes: Annotated[int | None, typer.Option(min=1, help="How many nodes; the seed chooses else.")] = None,
+    faults: Annotated[str, typer.Option(help="Fault classes that may be on: drop,crash,...; all else.")] = "",
+    seed: Annotated[int | None, typer.Option(help="Replay this one seed.")] = None,
+    trace: Annotated[bool, typer.Option("--trace", help="With --seed: print what happens.")] = False,
+    drawing: Annotated[Path | None, typer.Option(help="With --seed: draw the run into this .svg file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> int:
+    """Run a protocol under simulated faults, one seed a run, and check what must hold after every step."""
+    from .simulate import checked_classes, simulate_many, smallest_faults  # noqa: PLC0415
+
+    classes = checked_classes([name.strip() for name in faults.split(",") if name.strip()])
+    if seed is not None:
+        return _replay(protocol, seed, nodes, classes, trace, drawing, as_json)
+    if trace or drawing:
+        raise ConfigError("--trace and --drawing show one run; name it with --seed.")
+    console = Console(stderr=True, quiet=as_json)
+    with Progress(console=console, transient=True) as progress:
+        bar = progress.add_task(f"simulating {protocol}", total=seeds)
+        for summary in simulate_many(protocol, range(seeds), nodes, classes):
+            progress.update(bar, completed=summary.seeds)
+    result = asdict(summary) | {"cpu_seconds": round(summary.cpu_seconds, 2)}
+    if as_json:
+        sys.stdout.write(json.dumps(result) + "\n")
+    else:
+        words = f"{summary.seeds:,} runs, {summary.events:,} events, {summary.commits:,} commits"
+        sys.stdout.write(
+            f"{protocol}: {words}, {summary.cpu_seconds:.1f} s CPU: {len(summary.violations)} violations\n"
+        )
+        for found in summary.violations[:5]:
+            left = smallest_faults(protocol, cast("int", found["seed"]), nodes, classes)
+            again = f"agora simulate {protocol} --seed {found['seed']} --faults {','.join(left)} --trace"
+            sys.stdout.write(f"seed {found['seed']}: {found['violation']}\n  replay: {again}\n")
+    return 1 if summary.violations else 0
+
+
+def _replay(
+    protocol: str,
+    seed: int,
+    nodes: int | None,
+    classes: tuple[str, ...],
+    trace: bool,
+    drawing: Path | None,
+    as_json: bool,
+) -> int:
+    from .replay import write_replay  # noqa: PLC0415
+    from .simulate import world_of  # noqa: PLC0415
+
+    outcome = world_of(protocol)(seed, nodes, classes, trace or drawing is not None)
+    if drawing is not None:
+        write_replay(outcome, f"{protocol}, seed {seed}", drawing)
+    if as_json:
+        sys.stdout.write(json.dumps({"protocol": protocol, **asdict(outcome)}) + "\n")
+    else:
+        sys.stdout.write("".join(f"{line}\n" for line in outcome.trace) if trace else "")
+        sys.stdout.write(
+            f"seed {seed}: {outcome.events:,} events, {outcome.commits:,} commits; "
+            f"{outcome.violation or 'every invariant held'}\n"
+        )
+    return 1 if outcome.violation else 0
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"{str(file)!r} cannot be read: {why}.") from error
+
+
+def _names(given: str | None) -> list[str] | int | None:
+    if given is None or not given.strip():
+        return None
+    return int(given) if given.strip().isdecimal() else [name.strip() for name in given.split(",")]
+
+
+def _whole(given: str | None) -> str | int | None:
+    return int(given) if given and given.strip().isdecimal() else given
+
+
 def _run(
     graph: Any, question: str, context: Any, budget: Any, console: Console, as_json: bool, trace: Path | None
 ) -> int:
@@ -98,44 +270,51 @@ def _run(
     from .display import Display, TraceFile, interrupted, outputs  # noqa: PLC0415
 
     display = Display(console)
-    steps: list[Any] = []
+    rows: dict[str, list[dict[str, Any]]] = {}
     with TraceFile(trace) as file:
         try:
             with display.working():
-                state = asyncio.run(_follow(graph, question, context, budget, display, file, steps))
+                state = asyncio.run(_follow(graph, question, context, budget, display, file, rows))
             result, code = outputs(state), 1 if state["stop"] == "error" else 0
         except KeyboardInterrupt:
-            result, code = interrupted(steps), 1
-        file.write({"result": {key: value for key, value in result.items() if key != "steps"}})
+            result, code = interrupted(rows), 1
+        file.write({"result": {key: value for key, value in result.items() if key not in rows}})
     if as_json:
         sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
     elif code == 0:
         display.result(result)
     if code:
         kept = f" The trace is in {trace}." if trace else ""
-        _fail(f"{result['error']} after {len(steps)} steps.{kept}", code)
+        done = ", ".join(f"{len(some)} {key}" for key, some in rows.items()) or "0 steps"
+        _fail(f"{result['error']} after {done}.{kept}", code)
     return code
 
 
 async def _follow(
-    graph: Any, question: str, context: Any, budget: Any, display: Any, file: Any, steps: list[Any]
+    graph: Any, question: str, context: Any, budget: Any, display: Any, file: Any, rows: dict[str, list[dict[str, Any]]]
 ) -> dict[str, Any]:
-    """Stream a graph; async, because a sync stream that is interrupted first waits for the model call under way."""
+    """Stream a graph; rows are kept as they come.
+
+    Async, because a sync stream that is interrupted first waits for the model call under way.
+    """
+    from .display import row_of  # noqa: PLC0415
+
     state: dict[str, Any] = {}
     stream = graph.astream(
         {"messages": [("user", question)]},
         {"callbacks": [budget]},
         context=context,
         stream_mode=["custom", "values"],
+        output_keys=graph.output_channels,
     )
     async for mode, part in stream:
         if mode == "values":
             state = part
             continue
         display.show(part)
-        if part["event"] == "step":
-            steps.append(part["step"])
-            file.write(part["step"])
+        if (row := row_of(part)) is not None:
+            rows.setdefault(row[0], []).append(row[1])
+            file.write(row[1])
     return state
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from .errors import ConfigError
 
-OUTPUT_KEYS = ("answer", "stop", "usage", "steps", "quality", "error")
+ROWS = {"step": "steps", "ballot": "ballots"}  # Events that are rows of the output, and the key they stand under.
 
 
 class TraceFile:
@@ -74,6 +74,15 @@ class Display:
             self._thought(event)
         elif kind == "step" and event["step"]["action"] != "final_answer":
             self._observation(event["step"])
+        elif kind == "asking":
+            self.console.print(f"[bold]round {event['round']}[/]  {event['what']}")
+            if self.status:
+                self.status.update(f"round {event['round']}: {event['what']}")
+        elif kind == "ballot":
+            self._ballot(event)
+        elif kind == "tally":
+            given = ", ".join(f"{option} {score:g}" for option, score in event["scores"].items())
+            self.console.print(f"   [magenta]tally[/]  {_line(given or 'no ballots')}")
         elif kind == "guard":
             self.console.print(f"   [magenta]guard[/]       {escape(event['did'])}: {escape(event['evidence'])}")
 
@@ -87,17 +96,27 @@ class Display:
         if self.status and event["action"] != "final_answer":
             self.status.update(f"step {event['number']}: {escape(event['action'])}")
 
+    def _ballot(self, event: Mapping[str, Any]) -> None:
+        ballot = " > ".join(event["ballot"]) if isinstance(event["ballot"], list) else event["ballot"]
+        said = _line(ballot) if ballot else f"[dim]{_line(event['error'] or 'abstains')}[/]"
+        why = f"  [dim]{_line(event['reason'])}[/]" if event["reason"] else ""
+        self.console.print(f"   [cyan]{escape(event['voter'])}[/]: {said}{why}")
+
     def _observation(self, step: Mapping[str, Any]) -> None:
         colour = "red" if step["is_error"] else "green"
         self.console.print(f"   [{colour}]observation[/] {_line(step['observation'])}")
 
     def result(self, result: Mapping[str, Any]) -> None:
         """Draw the answer, the stop reason and the usage."""
-        answered = result["stop"] == "answer"
+        answered = result["stop"] in ("answer", "decided")
         self.console.print(
             Panel(escape(result["answer"]), title="answer", border_style="green" if answered else "yellow")
         )
         reason = f" ({result['error']})" if result.get("error") else ""
+        for dissent in result.get("dissent", ()):
+            self.console.print(f"[dim]dissent:[/] {escape(dissent['voter'])}: {_line(str(dissent['ballot']))}")
+        for found in result.get("evidence", ()):
+            self.console.print(f"[red]evidence[/] against {escape(found['agent'])}: {escape(found['kind'])}")
         score = result["quality"]["score"] if result.get("quality") else None
         self.console.print(f"stop: [bold]{result['stop']}[/]{escape(reason)}", highlight=False)
         if score is not None:
@@ -112,12 +131,22 @@ class Display:
 
 def outputs(state: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of a graph's state that are its output, without the messages: what `--json` prints."""
-    return {key: state[key] for key in OUTPUT_KEYS if key in state}
+    return {key: value for key, value in state.items() if key != "messages"}
 
 
-def interrupted(steps: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """The output of a run that a person broke off."""
-    return {"answer": "", "stop": "interrupted", "usage": {}, "steps": steps, "error": "interrupted by the user"}
+def row_of(event: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """The key of the output that an event adds a row to, and the row; None for the other events."""
+    kind = event.get("event", "")
+    if kind not in ROWS:
+        return None
+    return ROWS[kind], event["step"] if kind == "step" else {
+        k: v for k, v in event.items() if k not in ("event", "agent")
+    }
+
+
+def interrupted(rows: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """The output of a run that a person broke off, with the rows that there are."""
+    return {"answer": "", "stop": "interrupted", "usage": {}, **rows, "error": "interrupted by the user"}
 
 
 def _line(text: str, width: int = 300) -> str:

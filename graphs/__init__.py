@@ -1,6 +1,7 @@
 """The graphs, one file a pattern: `create_<pattern>(...)`, and a module-level compiled `graph`."""
 
 PATTERNS = {
+    "consensus": "agents propose and vote; by rules of voting, Raft, PBFT, Byzantine rounds or stake",
     "react": "one agent that thinks, acts and observes in turn, with a loop guard",
 }
 """Pattern -> what it is, in a line. The module `graphs.<pattern>` holds it."""

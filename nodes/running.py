@@ -213,6 +213,63 @@ class Together:
         return await asyncio.gather(*(_awaited_outcome(effect) for effect in self.effects))
 
 
+@dataclass(frozen=True, slots=True)
+class UntilEnough:
+    """Bodies at once, at most `at_once` of them, until `enough` says that what is there will do.
+
+    The result is a dict from the place of a body to its result, or to the exception that it raised, in the order in
+    which they came. What is still under way is cancelled, or left behind in its thread; the rest never begins.
+
+    Args:
+        bodies: What to run.
+        enough: Asked after every result, with all results so far.
+        at_once: How many run at the same time; None for all.
+    """
+
+    bodies: tuple[Body[Any], ...]
+    enough: Callable[[dict[int, Any]], bool]
+    at_once: int | None = None
+
+    def run(self) -> dict[int, Any]:
+        came: SimpleQueue[tuple[int, Any]] = SimpleQueue()
+        waiting, results, running = list(enumerate(self.bodies)), dict[int, Any](), 0
+        while True:
+            while waiting and running < (self.at_once or len(self.bodies)):
+                place, body = waiting.pop(0)
+                _start(drive, (body,), partial(_put, came, place))
+                running += 1
+            if not running:
+                return results
+            place, result = came.get()
+            running -= 1
+            results[place] = result
+            if self.enough(results):
+                return results
+
+    async def arun(self) -> dict[int, Any]:
+        waiting, results, tasks = list(enumerate(self.bodies)), dict[int, Any](), dict[asyncio.Task[Any], int]()
+        try:
+            while True:
+                while waiting and len(tasks) < (self.at_once or len(self.bodies)):
+                    place, body = waiting.pop(0)
+                    tasks[asyncio.create_task(adrive(body))] = place
+                if not tasks:
+                    return results
+                ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in sorted(ended, key=tasks.__getitem__):
+                    results[tasks.pop(task)] = task.exception() or task.result()
+                    if self.enough(results):
+                        return results
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _put(came: SimpleQueue[tuple[int, Any]], place: int, result: Any, error: BaseException | None) -> None:
+    came.put((place, result if error is None else error))
+
+
 def _outcome(effect: Effect) -> Outcome:
     clock = time.perf_counter()
     try:

@@ -33,6 +33,7 @@ ALLOWED = {
     "models": {"errors", "styles", "embedded"},
     "budget": {"errors"},
     "testing": {"styles"},
+    "agents": {"errors"},
     "drawing": {"errors"},
     "display": {"errors"},
     "tools": BASE,
@@ -40,11 +41,14 @@ ALLOWED = {
     "nodes": BASE | {"tools", "memory", "nodes"},
     "graphs": BASE | {"tools", "memory", "nodes", "graphs"},
     "doctor": BASE,
-    "cli": BASE | {"tools", "memory", "nodes", "graphs", "doctor", "drawing", "display"},
+    "simulate": {"errors", "nodes"},
+    "replay": {"errors", "nodes"},
+    "cli": BASE | {"tools", "memory", "nodes", "graphs", "doctor", "drawing", "display", "simulate", "replay"},
     "__init__": BASE | {"graphs", "cli"},
 }
 # Cores decide; they import neither LangGraph nor a model, so that they can be proven without one.
 CORES = ("meta", "loops", "repeats", "volatile", "guard", "confidence", "text")
+CORE_FOLDERS = ("consensus",)
 CORE_IMPORTS = {*sys.stdlib_module_names, "numpy", "scipy", "__future__"}
 
 
@@ -76,7 +80,10 @@ def test_imports_run_downwards_only(path, parts):
     room = parts[0]
     assert own - {room, "__init__"} <= ALLOWED[room], f"{room} must not import {own - ALLOWED[room]}"
     assert "langgraph_agora" not in foreign, "imports inside the package are relative"
-    if room == "nodes" and parts[-1] in CORES:
+    if room == "nodes" and parts[1] in CORE_FOLDERS:
+        assert foreign <= CORE_IMPORTS | {"cryptography"}
+        assert own <= {"nodes", "errors"}
+    elif room == "nodes" and parts[-1] in CORES:
         assert foreign <= CORE_IMPORTS
         inside = {
             node.module
@@ -130,11 +137,9 @@ def test_every_package_folder_is_packaged():
     import tomllib
 
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    rooms = {
-        p.parent.relative_to(ROOT).parts[0]
-        for p in ROOT.glob("*/__init__.py")
-        if p.parent.name not in ("tests", "build")
-    }
+    folders = [p.parent.relative_to(ROOT).parts for p in ROOT.glob("*/__init__.py")]
+    folders += [p.parent.relative_to(ROOT).parts for p in ROOT.glob("nodes/*/__init__.py")]
+    rooms = {".".join(parts) for parts in folders if parts[0] not in ("tests", "build")}
     assert set(listed) == {"langgraph_agora", *(f"langgraph_agora.{room}" for room in rooms)}
 
 
