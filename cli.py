@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from dataclasses import asdict
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -182,21 +183,23 @@ def vote(
 
 @app.command("simulate")
 def simulate(
-    protocol: Annotated[str, typer.Argument(help="raft, pbft, bft or stake.")],
+    protocol: Annotated[str, typer.Argument(help="raft, pbft, twins, bft, stake or agreement.")],
     seeds: Annotated[int, typer.Option(min=1, help="How many runs, from seed 0 on.")] = 200,
     nodes: Annotated[int | None, typer.Option(min=1, help="How many nodes; the seed chooses else.")] = None,
     faults: Annotated[str, typer.Option(help="Fault classes that may be on: drop,crash,...; all else.")] = "",
     seed: Annotated[int | None, typer.Option(help="Replay this one seed.")] = None,
     trace: Annotated[bool, typer.Option("--trace", help="With --seed: print what happens.")] = False,
     drawing: Annotated[Path | None, typer.Option(help="With --seed: draw the run into this .svg file.")] = None,
+    until: Annotated[float, typer.Option(help="With --drawing: draw it up to this time.")] = inf,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> int:
     """Run a protocol under simulated faults, one seed a run, and check what must hold after every step."""
-    from .simulate import checked_classes, simulate_many, smallest_faults  # noqa: PLC0415
+    from .simulate import checked_classes, simulate_many, smallest_faults, world_of  # noqa: PLC0415
 
     classes = checked_classes([name.strip() for name in faults.split(",") if name.strip()])
+    world_of(protocol)
     if seed is not None:
-        return _replay(protocol, seed, nodes, classes, trace, drawing, as_json)
+        return _replay(protocol, seed, nodes, classes, trace, drawing, until, as_json)
     if trace or drawing:
         raise ConfigError("--trace and --drawing show one run; name it with --seed.")
     console = Console(stderr=True, quiet=as_json)
@@ -226,6 +229,7 @@ def _replay(
     classes: tuple[str, ...],
     trace: bool,
     drawing: Path | None,
+    until: float,
     as_json: bool,
 ) -> int:
     from .replay import write_replay  # noqa: PLC0415
@@ -233,7 +237,7 @@ def _replay(
 
     outcome = world_of(protocol)(seed, nodes, classes, trace or drawing is not None)
     if drawing is not None:
-        write_replay(outcome, f"{protocol}, seed {seed}", drawing)
+        write_replay(outcome, f"{protocol}, seed {seed}", drawing, until)
     if as_json:
         sys.stdout.write(json.dumps({"protocol": protocol, **asdict(outcome)}) + "\n")
     else:

@@ -101,7 +101,9 @@ def _arrow(edge: Edge, places: dict[str, tuple[float, float]]) -> str:
     else:  # Around the boxes: back on the left, far ahead on the right.
         side = 1 if y2 > y1 else -1
         far = max(x1, x2) + WIDTH / 2 + 56 if side > 0 else min(x1, x2) - WIDTH / 2 - 56
-        path = f"M{x1 + side * WIDTH / 2:g} {y1:g}C{far:g} {y1:g} {far:g} {y2:g} {x2 + side * WIDTH / 2:g} {y2:g}"
+        apart = HEIGHT / 4 if edge.source == edge.target else 0  # A loop leaves above and returns below.
+        start, end = f"{x1 + side * WIDTH / 2:g} {y1 - apart:g}", f"{x2 + side * WIDTH / 2:g} {y2 + apart:g}"
+        path = f"M{start}C{far:g} {y1 - 3 * apart:g} {far:g} {y2 + 3 * apart:g} {end}"
     return f'<path d="{path}" fill="none" stroke="#555" stroke-width="1.4" marker-end="url(#a)"{dash}/>'
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from itertools import groupby
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +23,10 @@ COLOURS = {
     "cut": "#b3261e",
     "heal": "#1b7f3b",
 }
+STYLE = (
+    "<style>text{font:12px sans-serif;fill:#222}.t{font-weight:bold;font-size:15px}.s{fill:#888}"
+    ".e{paint-order:stroke;stroke:#fff;stroke-width:4px}</style>"
+)
 KINDS = ("#3f51b5", "#00838f", "#8e24aa", "#6d4c41", "#ef6c00", "#546e7a", "#827717", "#ad1457")
 
 
@@ -33,7 +39,7 @@ class Happening(NamedTuple):
     words: str
 
 
-def write_replay(outcome: Outcome, title: str, path: Path) -> None:
+def write_replay(outcome: Outcome, title: str, path: Path, until: float = inf) -> None:
     """Draw a traced run into an SVG file.
 
     Raises:
@@ -42,17 +48,18 @@ def write_replay(outcome: Outcome, title: str, path: Path) -> None:
     if path.suffix != ".svg":
         raise ConfigError(f"{str(path)!r} ends with {path.suffix!r}; a replay is drawn as .svg.")
     try:
-        path.write_text(replay_svg(outcome, title), encoding="utf-8")
+        path.write_text(replay_svg(outcome, title, until), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"The replay cannot be written to {str(path)!r}: {error.strerror}.") from error
 
 
-def replay_svg(outcome: Outcome, title: str) -> str:
+def replay_svg(outcome: Outcome, title: str, until: float = inf) -> str:
     """Return the drawing of a traced run.
 
     Args:
         outcome: A run that was traced.
         title: What stands above it.
+        until: The time up to which it is drawn.
 
     Example:
         >>> from langgraph_agora.nodes.consensus.raft_world import simulate_raft
@@ -63,7 +70,7 @@ def replay_svg(outcome: Outcome, title: str) -> str:
     lanes = sorted({h.node for h in happenings if h.node} | {f.sender for f in outcome.flights})
     x = {name: LEFT + LANE * (i + 0.5) for i, name in enumerate(lanes)}
     times = {h.time for h in happenings} | {t for f in outcome.flights for t in (f.sent, f.arrived or f.sent)}
-    y = _places(sorted(times))
+    y = _places(sorted(time for time in times if time <= until))
     end, drawn = max(times, default=0.0), max(y, default=0.0)
     kinds = {kind: KINDS[i % len(KINDS)] for i, kind in enumerate(dict.fromkeys(f.kind for f in outcome.flights))}
     body = [*_lanes(x, y), *_arrows(outcome.flights, x, y, kinds), *_events(happenings, x, y)]
@@ -71,8 +78,7 @@ def replay_svg(outcome: Outcome, title: str) -> str:
     said = outcome.violation or "every invariant held"
     words = f"{title}: {said}" + (f" (drawn up to time {drawn:.0f} of {end:.0f})" if drawn < end else "")
     size = f'viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}"'
-    style = "<style>text{font:12px sans-serif;fill:#222}.t{font-weight:bold;font-size:15px}.s{fill:#888}</style>"
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{style}<rect width="100%" height="100%" fill="#fff"/>'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{STYLE}<rect width="100%" height="100%" fill="#fff"/>'
     text = f'<text class="t" x="16" y="26">{escape(words)}</text>'
     return "\n".join([head, text, *_legend(kinds), *body, "</svg>"]) + "\n"
 
@@ -137,13 +143,14 @@ def _arrows(flights: Sequence[Flight], x: dict[str, float], y: dict[float, float
 def _events(happenings: Sequence[Happening], x: dict[str, float], y: dict[float, float]) -> list[str]:
     lines = []
     beside = max(x.values(), default=0) + LANE / 2
-    for one in happenings:
-        if one.kind == "send" or one.time not in y:
-            continue
-        at, colour = x.get(one.node, beside), COLOURS.get(one.kind, "#222")
-        words = escape(f"{one.kind} {one.words}".strip()[:60])
-        place = f'x="{at + 8:g}" y="{y[one.time] + 4:g}" style="fill:{colour}"'
-        lines.append(f'<circle cx="{at:g}" cy="{y[one.time]:g}" r="4" fill="{colour}"/><text {place}>{words}</text>')
+    free = dict.fromkeys([*x.values(), beside], 0.0)  # Below this height a lane has room for words.
+    shown = [one for one in happenings if one.kind != "send" and one.time in y]
+    for (node, kind, time), together in groupby(shown, key=lambda one: (one.node, one.kind, one.time)):
+        at, colour = x.get(node, beside), COLOURS.get(kind, "#222")
+        words = escape(f"{kind} {', '.join(one.words for one in together)}".strip()[:60])
+        free[at] = max(free[at] + 13, y[time] + 4)
+        lines.append(f'<circle cx="{at:g}" cy="{y[time]:g}" r="4" fill="{colour}"/>')
+        lines.append(f'<text class="e" x="{at + 8:g}" y="{free[at]:g}" style="fill:{colour}">{words}</text>')
     return lines
 
 

@@ -13,7 +13,15 @@ from importlib import import_module
 from .errors import ConfigError, nearest
 from .nodes.consensus.simulation import CLASSES, Outcome, World, shrink
 
-WORLDS = {"raft": "raft_world", "pbft": "pbft_world", "bft": "bft_world", "stake": "stake_world"}
+WORLDS = {
+    "raft": "raft_world",
+    "pbft": "pbft_world",
+    "twins": "twins",
+    "bft": "bft_world",
+    "stake": "stake_world",
+    "agreement": "agreement_world",
+}
+"""What can be simulated, and the module of `nodes.consensus` whose `simulate_<name>` does it."""
 CHUNK = 25  # seeds that a process takes at a time
 
 

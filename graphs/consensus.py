@@ -17,8 +17,9 @@ from ..nodes import deliberation
 from ..nodes.ballots import MAX_OPTIONS
 from ..nodes.consensus.quorum import faults_tolerated
 from ..nodes.consensus.voting import RULES, tally
-from ..nodes.deliberation import CORES, ConsensusContext, ConsensusInput, ConsensusOutput, ConsensusSpec, ConsensusState
+from ..nodes.deliberation import ConsensusContext, ConsensusInput, ConsensusOutput, ConsensusState
 from ..nodes.panel import FAULTS
+from ..nodes.poll import CORES, ConsensusSpec
 from ..nodes.running import Node, Route
 
 PROTOCOLS = (*RULES, *CORES)

@@ -25,8 +25,9 @@ from ..budget import budgets_of
 from ..errors import AgoraError, BudgetExceeded
 from ..styles import answer_style
 from .confidence import Token
-from .running import Body, ModelCall, TimeLimitReached
+from .running import Body, ModelCall
 from .text import clean, shorten
+from .threads import TimeLimitReached
 
 T = TypeVar("T", bound=BaseModel)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END
 from langgraph.graph.message import add_messages
@@ -15,18 +14,13 @@ from langgraph.runtime import get_runtime
 from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
-from ..agents import Agent
-from ..errors import ConfigError
-from .ballots import MAX_OPTIONS, ballot_of, canonical, proposal_question, tidy, vote_question
-from .consensus.agreement import Agreement, agree
-from .consensus.voting import Ballot, BallotBox, Outcome, tally, tally_early
-from .panel import Heard, Question, added, ask_all
+from .ballots import MAX_OPTIONS, canonical, tidy
+from .consensus.agreement import Agreement, Group, agree
+from .consensus.voting import Ballot, Outcome, tally
+from .panel import Heard, added, ask_all
+from .poll import ConsensusSpec, Poll
 from .running import Body
-from .text import clean
-
-CHOICE_RULES = ("majority", "qualified", "unanimous", "weighted", "plurality")
-CORES = {"raft": "majority", "pbft": "majority", "bft": "majority", "stake": "weighted"}
-"""The protocols that first agree on the ballots, and the rule by which these are counted then."""
+from .talk import cleaned, question_of
 
 
 @dataclass(frozen=True)
@@ -41,46 +35,6 @@ class ConsensusContext:
 
     model_seconds: float = 120.0
     """An agent that takes longer for an answer is not heard."""
-
-
-@dataclass(frozen=True)
-class ConsensusSpec:
-    """What `create_consensus` was given."""
-
-    name: str
-    agents: tuple[Agent, ...]
-    protocol: str
-    threshold: Any
-    rounds: int
-    tolerate: int
-    faults: Mapping[str, str]
-    early_stop: bool
-    options: tuple[str, ...]
-    model: str | BaseChatModel | None
-    seed: int
-
-    @property
-    def rule(self) -> str:
-        """The rule by which ballots are counted."""
-        return CORES.get(self.protocol, self.protocol)
-
-    @property
-    def kind(self) -> str:
-        """What agents are asked for: a choice, a ranking or an approval list."""
-        if self.rule in CHOICE_RULES:
-            return "choice"
-        return "approval" if self.rule == "approval" else "ranking"
-
-    @property
-    def names(self) -> list[str]:
-        """The agents' names, which are the electorate."""
-        return [agent.name for agent in self.agents]
-
-    def counting(self) -> dict[str, Any]:
-        """The arguments of `tally` beside the ballots."""
-        weights = {agent.name: agent.weight for agent in self.agents} if self.rule == "weighted" else None
-        threshold = self.threshold if self.rule == "qualified" else None
-        return {"rule": self.rule, "electorate": self.names, "weights": weights, "threshold": threshold}
 
 
 class ConsensusInput(TypedDict):
@@ -132,7 +86,7 @@ class _Run:
 def propose(spec: ConsensusSpec, state: ConsensusState, config: RunnableConfig) -> Body[dict[str, Any]]:
     """Ask every agent for its own answer; where agents vote for one option, that is their first ballot."""
     run = _Run(spec)
-    talk = _talk(state.get("messages", []))
+    question_of(state.get("messages", []))
     start: dict[str, Any] = {
         "usage": {agent.name: _NOTHING for agent in spec.agents},
         "options": list(spec.options),
@@ -147,11 +101,11 @@ def propose(spec: ConsensusSpec, state: ConsensusState, config: RunnableConfig) 
         return start
     run.tell("asking", round=1, what="proposals")
     votes = spec.kind == "choice"
-    poll = _Poll(run, 1 if votes else 0, votes, {})
+    poll = Poll(run.spec, run.tell, 1 if votes else 0, votes=votes)
     heard = yield from ask_all(
         spec.agents,
         poll.question,
-        talk=talk,
+        talk=cleaned(state["messages"]),
         model=spec.model or run.context.model,
         config=config,
         seconds=run.context.model_seconds,
@@ -177,11 +131,11 @@ def vote(spec: ConsensusSpec, state: ConsensusState, config: RunnableConfig) -> 
     run = _Run(spec)
     number = state["rounds"] + 1
     run.tell("asking", round=number, what="votes")
-    poll = _Poll(run, number, True, state["reasons"], state["options"])
+    poll = Poll(run.spec, run.tell, number, options=state["options"], shown=state["reasons"])
     heard = yield from ask_all(
         spec.agents,
         poll.question,
-        talk=_talk(state["messages"]),
+        talk=cleaned(state["messages"]),
         model=spec.model or run.context.model,
         config=config,
         seconds=run.context.model_seconds,
@@ -197,110 +151,28 @@ def after(state: ConsensusState) -> str:
     return END if state["stop"] else "vote"
 
 
-class _Poll:
-    """One round: reads what is heard into ballots as it comes, and knows when no more is needed."""
-
-    def __init__(
-        self,
-        run: _Run,
-        number: int,
-        votes: bool,
-        reasons: Mapping[str, Sequence[str]],
-        options: Sequence[str] = (),
-    ) -> None:
-        self.run, self.spec, self.number, self.votes = run, run.spec, number, votes
-        self.options, self.shown = list(options), reasons
-        self.box = BallotBox(self.spec.names)
-        self.reasons: dict[str, str] = {}
-        self.errors: dict[str, str] = {}
-        self.texts: dict[str, str] = {}
-
-    def question(self, agent: Agent) -> Question:
-        """What the agent is asked."""
-        return vote_question(self.spec.kind, self.options, self.shown) if self.options else proposal_question()
-
-    def enough(self, heard: Mapping[str, Heard]) -> bool:
-        """Take the new answers; True when the outstanding ones cannot change the outcome."""
-        for name, one in heard.items():
-            if name not in self.reasons:
-                self._take(name, one)
-        if any(one.over for one in heard.values()):
-            return True
-        if not self.votes or not self.spec.early_stop or len(self.box.ballots) == len(self.spec.agents):
-            return False
-        ballots = {name: self._counted(ballot) for name, ballot in self.box.ballots.items()}
-        options = self.options or None
-        return tally_early(ballots, options=options, **self.spec.counting()) is not None
-
-    def _take(self, name: str, one: Heard) -> None:
-        self.reasons[name] = clean(getattr(one.value, "reason", "") or "", 300)
-        ballot: Ballot = None
-        if one.value is None:
-            self.errors[name] = one.error or "it was not heard"
-        elif self.options:
-            ballot = ballot_of(self.spec.kind, one.value, self.options)
-        else:
-            ballot = clean(one.value.answer, 200).strip() or None
-            self.texts[name] = ballot or ""
-        if self.votes:
-            self.box.cast(name, ballot)
-            if self.spec.faults.get(name) == "lying" and ballot is not None:
-                self.box.cast(name, self._lie(ballot))
-        self.run.tell(
-            "ballot",
-            round=self.number,
-            voter=name,
-            ballot=ballot,
-            reason=self.reasons[name],
-            error=self.errors.get(name),
-        )
-
-    def _lie(self, ballot: Ballot) -> Ballot:
-        """What a lying agent says to the others."""
-        others = [option for option in (self.options or self.texts.values()) if option and option != ballot]
-        return list(reversed(ballot)) if isinstance(ballot, list) else (others or [f"not {ballot}"])[0]
-
-    def _counted(self, ballot: Ballot) -> Ballot:
-        return canonical(ballot) if isinstance(ballot, str) and not self.options else ballot
-
-    def rows(self, ballots: Mapping[str, Ballot]) -> list[dict[str, Any]]:
-        """The round's ballots for the output."""
-        return [
-            {
-                "round": self.number,
-                "voter": name,
-                "ballot": ballots[name],
-                "reason": self.reasons.get(name, ""),
-                "error": self.errors.get(name),
-            }
-            for name in self.spec.names
-            if name in ballots
-        ]
-
-
 def _settled(
-    run: _Run, state: Mapping[str, Any], update: dict[str, Any], poll: _Poll, heard: Mapping[str, Heard]
+    run: _Run, state: Mapping[str, Any], update: dict[str, Any], poll: Poll, heard: Mapping[str, Heard]
 ) -> dict[str, Any]:
     """Count a round: the update when it decides or was the last one, and the update for another round else."""
     spec = run.spec
     options = update.get("options") or state["options"]
     named = {canonical(option): option for option in options}
     ballots: dict[str, Ballot] = {
-        name: named.get(canonical(ballot), ballot) if isinstance(ballot, str) else ballot
+        name: named.get(canonical(ballot), ballot) if isinstance(ballot, str) and not poll.options else ballot
         for name, ballot in poll.box.ballots.items()
     }
-    crashed = [name for name, fault in spec.faults.items() if fault == "crashed"]
-    agreement = agree(
-        spec.protocol,
-        ballots,
+    group = Group(
         spec.names,
-        crashed=crashed,
-        lying=[name for name, fault in spec.faults.items() if fault == "lying"],
+        ballots,
+        crashed=[name for name, fault in spec.faults.items() if fault == "crashed"],
+        lies=poll.lies,
         tolerate=spec.tolerate,
         stakes={agent.name: agent.weight for agent in spec.agents},
         seed=spec.seed + poll.number,
     )
-    outcome = tally(agreement.ballots, **spec.counting())
+    agreement = agree(spec.protocol, group)
+    outcome = agreement.outcome or tally(agreement.ballots, **spec.counting())
     run.tell("tally", round=poll.number, scores=outcome.to_dict()["scores"], decided=outcome.decided)
     said = [{"round": poll.number, "agent": one["voter"], "kind": "double vote", **one} for one in poll.box.evidence]
     update |= {
@@ -328,6 +200,9 @@ def _closed(
 ) -> dict[str, Any]:
     spec = run.spec
     reason = "" if outcome.decided else agreement.reason or outcome.reason
+    unheard = [row["voter"] for row in update["ballots"] if row["error"] and row["round"] == update["rounds"]]
+    if reason and unheard:
+        reason += f"; not heard: {', '.join(unheard)}"
     answer = outcome.winner if outcome.winner is not None else f"No decision: {reason}."
     said = {row["voter"]: row["reason"] for row in update["ballots"]}
     dissent = [
@@ -356,16 +231,6 @@ def _stopped_early(run: _Run, update: dict[str, Any], heard: Mapping[str, Heard]
         return update
     why = over or "nobody proposed anything"
     return _closed(run, update, Outcome(False, None, reason=why), Agreement({}), {}, "budget" if over else "undecided")
-
-
-def _talk(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
-    talk = [message for message in messages if isinstance(message, HumanMessage | AIMessage)]
-    if not talk or not isinstance(talk[-1], HumanMessage) or not talk[-1].text.strip():
-        raise ConfigError("There is no question. Give it as the last human message in `messages`.")
-    return [
-        message if clean(message.text) == message.text else message.model_copy(update={"content": clean(message.text)})
-        for message in talk
-    ]
 
 
 _NOTHING = {"calls": 0, "tokens_in": 0, "tokens_out": 0, "seconds": 0.0}

@@ -16,9 +16,11 @@ from pydantic import BaseModel
 from ..agents import Agent
 from ..errors import BudgetExceeded
 from ..models import load_model
+from ..styles import answer_style
 from .ask import Answer, Reply, ask
-from .running import Body, ModelCall, TimeLimitReached, UntilEnough, Work
+from .running import Body, ModelCall, UntilEnough, Work
 from .text import clean, shorten
+from .threads import TimeLimitReached
 
 FAULTS = ("crashed", "slow", "lying", "babbling")
 BABBLE = "vote \N{SNOWMAN} {{{ or not " * 50  # What a babbling agent says.
@@ -28,13 +30,16 @@ BABBLE = "vote \N{SNOWMAN} {{{ or not " * 50  # What a babbling agent says.
 class Question:
     """What is asked: the words, the shape of the answer for models, and how to read it from the text of a runnable.
 
-    `read` gets text and returns an object of `schema`, or raises a ValueError in words.
+    `read` gets text and returns an object of `schema`, or raises a ValueError in words. `short` stands in the place of
+    the words for a small model, which takes a longer instruction for the question itself (SmolLM2 answers "json" then);
+    empty means that the conversation says it all.
     """
 
     words: str
     schema: type[BaseModel]
     fallback: BaseModel
     read: Callable[[str], BaseModel]
+    short: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +123,16 @@ def _heard(
         return Heard(None, "crashed: it never answered", _usage(()))
     if fault == "babbling":
         return replace(_understood(question, Reply(BABBLE)), usage=_usage(()))
-    messages = [*([SystemMessage(agent.role)] if agent.role else []), *talk, HumanMessage(question.words)]
+    before = [*([SystemMessage(agent.role)] if agent.role else []), *talk]
     try:
         if agent.runnable is not None:
-            return (yield from _from_runnable(agent, question, messages, config, seconds))
+            return (
+                yield from _from_runnable(agent, question, [*before, HumanMessage(question.words)], config, seconds)
+            )
         wanted = agent.model or model
         chosen = wanted if isinstance(wanted, BaseChatModel) else (yield Work(load_model, (wanted,)))
+        words = question.short if answer_style(chosen).small else question.words
+        messages = [*before, *([HumanMessage(words)] if words else [])]
         answer: Answer[Any] = yield from ask(
             chosen, messages, question.schema, fallback=question.fallback, config=config, seconds=seconds
         )

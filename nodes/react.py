@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from langgraph.graph import END
@@ -29,6 +29,7 @@ from .meta import find_loop, judge
 from .prompts import View, prompt, read_moves, step_schema
 from .running import Body, Together, ToolCall, Work
 from .steps import FINAL, INVALID, MAX_OBSERVATION, REASON, THINKING, Step, asked, best_partial, done, observed
+from .talk import cleaned, question_of
 from .text import clean
 
 # Steps that a small model has before it is asked for the answer. Of 200 problems (seed 1 of bench/problems.py) 135 M
@@ -176,7 +177,7 @@ def checked_steps(max_steps: int) -> int:
 
 def _is_new(state: ReactState) -> bool:
     """Whether the question is another one than the steps belong to, or was answered and is asked again."""
-    return bool(state.get("answer")) or state.get("turn") != _question(state).id
+    return bool(state.get("answer")) or state.get("turn") != question_of(state.get("messages", [])).id
 
 
 def _begun(run: _Run, state: ReactState) -> Body[dict[str, Any]]:
@@ -192,7 +193,7 @@ def _begun(run: _Run, state: ReactState) -> Body[dict[str, Any]]:
         seconds = getattr(run.context, name)
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
             raise ConfigError(f"{name} was {seconds!r}; give seconds above 0.")
-    question = _question(state)
+    question = question_of(state["messages"])
     recalled = (yield Work(spec.memory.recall, (clean(question.text), 3))) if spec.memory else []
     return {
         "turn": question.id,
@@ -252,15 +253,6 @@ def _closed(run: _Run, state: ReactState, update: dict[str, Any]) -> dict[str, A
     return {**update, "answer": answer, "quality": quality, "messages": [AIMessage(answer, name=spec.name)]}
 
 
-def _question(state: ReactState) -> HumanMessage:
-    for message in reversed(state.get("messages", [])):
-        if isinstance(message, HumanMessage):
-            if message.text.strip():
-                return message
-            break
-    raise ConfigError("There is no question. Give it as the last human message in `messages`.")
-
-
 def _view(run: _Run, state: ReactState, style: AnswerStyle) -> View:
     spec, guard, steps = run.spec, state["guard"], state["steps"]
     last_call = state["usage"][spec.name]["calls"] + 1 >= run.max_steps > 1
@@ -276,14 +268,7 @@ def _view(run: _Run, state: ReactState, style: AnswerStyle) -> View:
     else:
         choices = [*spec.tools, *THINKING, FINAL]
     words = "\n\n".join(text for text in (spec.instructions, run.context.instructions) if text)
-    return View(_cleaned(state["messages"]), steps, spec.tools, choices, style, words, state["recalled"])
-
-
-def _cleaned(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
-    return [
-        message if clean(message.text) == message.text else message.model_copy(update={"content": clean(message.text)})
-        for message in messages
-    ]
+    return View(cleaned(state["messages"]), steps, spec.tools, choices, style, words, state["recalled"])
 
 
 def _known_result(row: Mapping[str, Any], steps: Sequence[Step], guard: Guard) -> tuple[str, bool] | None:

@@ -8,13 +8,9 @@ same body synchronously or asynchronously, so nothing is written twice and nothi
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
-from contextvars import copy_context
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
@@ -23,8 +19,9 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool, Tool
 
+from .threads import TimeLimitReached, awaited_left_behind, left_behind, start
+
 STALE = 100  # Connections of a closed loop that a model may still hold: the OpenAI client keeps so many alive.
-MAX_IDLE = 64  # Threads that wait for the next call; more than run at once in most programs.
 
 T = TypeVar("T")
 Spec = TypeVar("Spec")
@@ -41,10 +38,6 @@ class Effect(Protocol):
 
 
 Body = Generator[Effect, Any, T]
-
-
-class TimeLimitReached(TimeoutError):
-    """A call took longer than it was given. A TimeoutError that the callee raised itself stays what it is."""
 
 
 class Outcome(NamedTuple):
@@ -188,7 +181,7 @@ class ToolCall:
     async def arun(self) -> Any:
         if is_async(self.tool):
             return await _awaited_within(self.seconds, self.tool.ainvoke(self.call, self.config))
-        return await _awaited_left_behind(self.seconds, self.tool.invoke, self.call, self.config)
+        return await awaited_left_behind(self.seconds, self.tool.invoke, self.call, self.config)
 
     def _started(self) -> Future[Any]:
         if is_sync(self.tool):
@@ -236,7 +229,7 @@ class UntilEnough:
         while True:
             while waiting and running < (self.at_once or len(self.bodies)):
                 place, body = waiting.pop(0)
-                _start(drive, (body,), partial(_put, came, place))
+                start(drive, (body,), partial(_put, came, place))
                 running += 1
             if not running:
                 return results
@@ -312,19 +305,6 @@ async def _awaited_within(seconds: float | None, work: Awaitable[Any]) -> Any:
         raise TimeLimitReached from error
 
 
-async def _awaited_left_behind(seconds: float | None, function: Callable[..., T], *arguments: Any) -> T:
-    """`left_behind` for the event loop; `asyncio.wrap_future` and a timeout around it would cost 1 % of a run's CPU."""
-    loop = asyncio.get_running_loop()
-    future = loop.create_future()
-    timer = None if seconds is None else loop.call_later(seconds, _settle, future, None, TimeLimitReached())
-    _start(function, arguments, partial(_hand_over, loop, future))
-    try:
-        return await future  # type: ignore[no-any-return]
-    finally:
-        if timer is not None:
-            timer.cancel()
-
-
 def is_async(tool: BaseTool) -> bool:
     """Whether the tool has an async body of its own."""
     inherited = (BaseTool._arun, StructuredTool._arun, Tool._arun)
@@ -334,60 +314,3 @@ def is_async(tool: BaseTool) -> bool:
 def is_sync(tool: BaseTool) -> bool:
     """Whether the tool has a sync body; tools of MCP servers have none."""
     return not (hasattr(tool, "func") and tool.func is None)
-
-
-def left_behind(function: Callable[..., T], *arguments: Any) -> Future[T]:
-    """Run `function` in a daemon thread, with this thread's context; who stops waiting leaves it behind.
-
-    Threads that are done wait for the next call: with a new one for each, a ReAct run took 5.1 ms of CPU for each model
-    call instead of 4.0.
-    """
-    future: Future[T] = Future()
-    _start(function, arguments, partial(_settle, future))
-    return future
-
-
-def _start(function: Callable[..., Any], arguments: Sequence[Any], settle: Callable[[Any, Any], None]) -> None:
-    try:
-        calls = _idle.pop()
-    except IndexError:
-        calls = SimpleQueue()
-        threading.Thread(target=_take_calls, args=(calls,), daemon=True, name="agora-call").start()
-    calls.put(partial(copy_context().run, _do, function, arguments, settle))
-
-
-def _do(function: Callable[..., Any], arguments: Sequence[Any], settle: Callable[[Any, Any], None]) -> None:
-    try:
-        result = function(*arguments)
-    except StopIteration as error:  # asyncio refuses to carry one, and the caller would wait for ever.
-        settle(None, RuntimeError(f"{function} raised StopIteration: {error}"))
-    except BaseException as error:
-        settle(None, error)
-    else:
-        settle(result, None)
-
-
-def _take_calls(calls: SimpleQueue[Callable[[], None]]) -> None:
-    while True:
-        calls.get()()
-        if len(_idle) >= MAX_IDLE:
-            return
-        _idle.append(calls)
-
-
-_idle: list[SimpleQueue[Callable[[], None]]] = []  # One queue for each thread that waits.
-os.register_at_fork(after_in_child=_idle.clear)  # Threads do not live on in a forked process.
-
-
-def _settle(future: Future[Any] | asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
-    # Who waited no longer: a late result has nowhere to go.
-    with suppress(InvalidStateError, asyncio.InvalidStateError):
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
-
-def _hand_over(loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], result: Any, error: Any) -> None:
-    with suppress(RuntimeError):  # The loop is closed.
-        loop.call_soon_threadsafe(_settle, future, result, error)

@@ -13,8 +13,8 @@ from langgraph.errors import GraphBubbleUp
 from typing_extensions import TypedDict  # pydantic wants this one on Python 3.11
 
 from .ask import Reply
-from .running import TimeLimitReached
 from .text import clean, plain, shorten
+from .threads import TimeLimitReached
 
 REASON, PLAN, FINAL, INVALID = "reason", "plan", "final_answer", "invalid"
 THINKING = (REASON, PLAN)

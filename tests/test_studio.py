@@ -91,6 +91,18 @@ def test_a_run_gives_the_answer_and_its_steps_and_blocks_nothing(server, content
     assert "BlockingError" not in log.read_text()
 
 
+def test_agents_vote_over_http(server):
+    client, log = server
+    asked = {"messages": [{"role": "user", "content": "Which colour has the sky on a clear day?"}]}
+    thread, result = run(client, "consensus", input=asked, context={"model": "embedded"})
+    assert "__error__" not in result, result
+    values = client.threads.get_state(thread)["values"]
+    assert values["stop"] in ("decided", "undecided")
+    assert values["ballots"]
+    assert values["messages"][-1]["content"] == values["answer"]
+    assert "BlockingError" not in log.read_text()
+
+
 @pytest.mark.parametrize("decision", ["approve", "reject"])
 def test_a_person_decides_about_a_tool_over_http(client, decision):
     thread, waiting = run(client, "approving", input={"messages": [{"role": "user", "content": "What is 6 * 7?"}]})

@@ -174,7 +174,7 @@ def test_a_lying_agent_leaves_evidence_and_an_honest_one_never_does():
 
 def test_raft_needs_a_majority_of_nodes():
     result = decide(agents("red", "red", "red"), protocol="raft", faults={"a0": "crashed", "a1": "crashed"}, rounds=1)
-    assert (result["decision"], result["reason"]) == (None, "1 of 3 nodes are up; Raft needs 2")
+    assert (result["decision"], result["reason"]) == (None, "1 of 3 nodes are up; Raft needs 2; not heard: a0, a1")
 
 
 def test_a_silent_model_is_given_up():

@@ -18,8 +18,8 @@ from langgraph_agora.nodes.running import (
     drive,
     is_async,
     is_sync,
-    left_behind,
 )
+from langgraph_agora.nodes.threads import left_behind
 from langgraph_agora.testing import ScriptedModel
 from tests.loopback import OpenAIServer
 
@@ -276,7 +276,7 @@ def test_a_thread_that_is_done_takes_the_next_call_in_a_context_of_its_own():
 def test_a_forked_process_starts_threads_of_its_own():
     script = """
         import os, sys
-        from langgraph_agora.nodes.running import left_behind
+        from langgraph_agora.nodes.threads import left_behind
 
         for _ in range(3):
             left_behind(int).result(5)

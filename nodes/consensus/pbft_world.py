@@ -1,0 +1,404 @@
+"""A simulated PBFT group: faults and lies from one seed, and what must hold after every step.
+
+Besides what can be seen (the same history everywhere) two invariants look behind it: what counts as committed must have
+been committed by a quorum of different senders, and a view must have been asked for by one. For that every message is
+recorded when it is really sent, with what is bundled in it. A crash is a pause, see `pbft`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from .byzantine import PROFILES, Liar
+from .pbft import Replica
+from .pbft_messages import (
+    CERTIFICATE,
+    CHECKPOINT,
+    COMMIT,
+    NEW_VIEW,
+    PRE_PREPARE,
+    PREPARE,
+    STATE,
+    VIEW_CHANGE,
+    Message,
+    Ready,
+    Request,
+    batch_digest,
+    request,
+    signed_bytes,
+)
+from .simulation import CLASSES, TICK, Event, Network, Outcome, Violation, draw
+
+PBFT_CLASSES = (*CLASSES, "byzantine")
+"""The fault classes of `simulation`, and "byzantine": up to f replicas lie."""
+
+CHAOS, BOUND = 1_000.0, 15_000.0  # units of faults; units in which a healed group has to do everything
+SIZES = (4, 4, 4, 4, 4, 5, 7)
+RECORDED = (PRE_PREPARE, PREPARE, COMMIT, CHECKPOINT, VIEW_CHANGE)
+
+
+def _mark(who: str) -> bytes:
+    return who.encode("utf-8", "surrogatepass") + b"!"
+
+
+class NameSigner:
+    """Signs with a name in front of the data: quick, and enough where nobody signs with another's name by design."""
+
+    transferable = False
+
+    def __init__(self, id: str) -> None:
+        self._mark = _mark(id)
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the data, marked."""
+        return self._mark + data
+
+    def verify(self, who: str, data: bytes, signature: bytes) -> bool:
+        """Return whether the data is marked with this name."""
+        return signature == _mark(who) + data
+
+
+class Ghosts:
+    """What history has shown, and what follows from it; it knows every message, which no replica does."""
+
+    def __init__(self, quorum: int, honest: Collection[str]) -> None:
+        self.quorum, self.honest = quorum, frozenset(honest)
+        self.sent: dict[tuple[str, int, int, str], set[str]] = {}  # (kind, view, seq, digest) -> senders
+        self.commit_views: dict[tuple[int, str], set[int]] = {}  # (seq, digest) -> views with a commit
+        self.promised: dict[tuple[int, int], str] = {}  # (view, seq) -> digest that some honest replica has prepared
+        self.agreed: dict[int, tuple[str, int]] = {}  # seq -> digest, and the first view that committed it
+        self.openings: dict[str, tuple[int, int, dict[int, str]]] = {}  # new view -> view, checkpoint, digests
+        self.stable: dict[int, str] = {}  # Stable checkpoint -> digest.
+
+    def record(self, message: Message, sender: str) -> None:
+        """Remember a message, and everything genuine in it, as sent."""
+        kind, who, view, seq, digest, body, _ = message
+        if kind in RECORDED and self._by(message, sender):
+            # All view changes for a view count alike, whatever they carry.
+            key = (kind, view, 0, "") if kind == VIEW_CHANGE else (kind, view, seq, digest)
+            self.sent.setdefault(key, set()).add(who)
+            if kind == COMMIT:
+                self.commit_views.setdefault((seq, digest), set()).add(view)
+        # A liar may publish its vote in a bundle only; what the honest bundle, except for orders, was sent before.
+        if kind == NEW_VIEW or (kind in (VIEW_CHANGE, CERTIFICATE, STATE) and sender not in self.honest):
+            for one in _nested(body):
+                self.record(one, sender)
+
+    def _by(self, message: Message, sender: str) -> bool:
+        if message.sender == sender:
+            return True
+        kind, who, view, seq, digest, _, signature = message
+        return signature == _mark(who) + signed_bytes("pbft", kind, view, seq, digest)
+
+    def promise(self, node: Replica, message: Message) -> None:
+        """Look at what an honest replica sends."""
+        kind, name, view, seq, digest, _, _ = message
+        if kind in (PRE_PREPARE, PREPARE) and seq > node.stable + node.window:
+            raise Violation(f"P-S6: {name} works on number {seq}, above its window")
+        if kind == COMMIT:
+            if self.promised.setdefault((view, seq), digest) != digest:
+                raise Violation(f"P-S2: two batches are prepared as number {seq} of view {view}")
+            senders = self.sent.get((PREPARE, view, seq, digest), set()) - {node.primary(view)}
+            if len(senders) < self.quorum - 1 or (PRE_PREPARE, view, seq, digest) not in self.sent:
+                raise Violation(f"P-S3: {name} is prepared for number {seq} of view {view} with {sorted(senders)} only")
+
+    def executed(self, name: str, seq: int, digest: str) -> None:
+        """Look at a batch that an honest replica executes."""
+        known = self.agreed.get(seq)
+        if known is None:
+            views = self.commit_views.get((seq, digest), set())
+            backed = [view for view in views if len(self.sent[COMMIT, view, seq, digest]) >= self.quorum]
+            if not backed:
+                raise Violation(f"P-S3: {name} executes number {seq} without a quorum of commits")
+            self.agreed[seq] = (digest, min(backed))
+            for opening in self.openings.values():
+                self._carried(seq, opening)
+        elif known[0] != digest:
+            raise Violation(f"P-S1: {name} executes another batch as number {seq} than others did")
+
+    def opened(self, name: str, message: Message) -> None:
+        """Look at a new view that an honest replica enters."""
+        if message.digest in self.openings:
+            return
+        senders = self.sent.get((VIEW_CHANGE, message.view, 0, ""), set())
+        if len(senders) < self.quorum:
+            raise Violation(f"P-S3: {name} enters view {message.view}, which only {sorted(senders)} asked for")
+        changes, orders = message.body
+        low = max(change.seq for change in changes)
+        opening = (message.view, low, {order.seq: order.digest for order in orders})
+        self.openings[message.digest] = opening
+        for seq in self.agreed:
+            self._carried(seq, opening)
+
+    def _carried(self, seq: int, opening: tuple[int, int, dict[int, str]]) -> None:
+        digest, committed_in = self.agreed[seq]
+        view, low, orders = opening
+        if committed_in < view and seq > low and orders.get(seq) != digest:
+            raise Violation(f"P-S4: view {view} drops number {seq}, which was committed in view {committed_in}")
+
+    def stabilized(self, name: str, proof: tuple[Message, ...]) -> None:
+        """Look at a stable checkpoint of an honest replica."""
+        seq, digest = proof[0].seq, proof[0].digest
+        if self.stable.setdefault(seq, digest) != digest:
+            raise Violation(f"P-S7: two checkpoints are stable at number {seq}")
+        senders = self.sent.get((CHECKPOINT, 0, seq, digest), set())
+        if len(senders) < self.quorum:
+            raise Violation(f"P-S7: checkpoint {seq} is stable for {name} with {sorted(senders)} only")
+
+
+def _nested(body: Iterable[Any]) -> Iterable[Message]:
+    for part in body:
+        if isinstance(part, Message):
+            yield part
+        elif isinstance(part, tuple) and not isinstance(part, Request):
+            yield from _nested(part)
+
+
+class PbftWorld:
+    """One run. `node` is the class under test: tests put broken ones here and expect a violation."""
+
+    node: type[Replica] = Replica
+
+    def __init__(
+        self, seed: int, nodes: int | None = None, classes: Collection[str] = PBFT_CLASSES, traced: bool = False
+    ) -> None:
+        self.rng = random.Random(f"pbft:{seed}")
+        faults = draw(self.rng, classes)
+        size = nodes or self.rng.choice(SIZES)
+        self.names = [f"n{i}" for i in range(size)]
+        self.network = Network(self.rng, faults, self.names)
+        self.outcome = Outcome(seed, faults=faults)
+        self.traced, self.healed = traced, False
+        self.period = {name: TICK * (self.rng.uniform(0.6, 1.6) if faults.skew else 1.0) for name in self.names}
+        self.options: dict[str, Any] = {
+            "timeout_ticks": 5 if faults.contention else 10,
+            "status_ticks": self.rng.choice((3, 4, 6)),
+            "checkpoint_every": self.rng.choice((2, 4, 8)),
+            "max_batch": faults.batch,
+        }
+        f = (size - 1) // 3
+        lying = self.rng.random() < 0.75 and "byzantine" in classes
+        liars = self.rng.sample(self.names, self.rng.randint(1, f)) if lying and f else []
+        self.honest = [name for name in self.names if name not in liars]
+        self.nodes: dict[str, Replica] = {name: self._make(name) for name in self.names}
+        self.down: set[str] = set()
+        self.ghosts = Ghosts((size + f) // 2 + 1, self.honest)
+        self.issued: dict[tuple[str, int], Request] = {}
+        self.done: dict[str, set[tuple[str, int]]] = {name: set() for name in self.honest}
+        self.applied = dict.fromkeys(self.honest, 0)
+        self.views = dict.fromkeys(self.honest, 0)
+        self.stable = dict.fromkeys(self.honest, 0)
+        self.shown: dict[tuple[str, str, str, int, int], str] = {}  # What a liar has shown a replica, for P-S9.
+
+    def _make(self, name: str) -> Replica:
+        signer = NameSigner(name)
+        if name in self.honest:
+            return self.node(name, self.names, signer=signer, **self.options)
+        liar = Liar(name, self.names, signer=signer, **self.options)
+        liar.profile, liar.heard = self.rng.choice(PROFILES), []
+        self._note(name, "lies", liar.profile)
+        return liar
+
+    # The run.
+
+    def run(self) -> Outcome:
+        """Run to the end, or to the first violation."""
+        try:
+            self._live()
+        except Violation as violation:
+            self.outcome.violation = str(violation)
+        self.outcome.commits = len(self.ghosts.agreed)
+        return self.outcome
+
+    def _live(self) -> None:
+        for name in self.names:
+            self.network.at(self.rng.random() * TICK, "tick", name)
+        for when in range(0, int(CHAOS), 100):
+            self.network.at(when + self.rng.random() * 100, "trouble", "")
+        for when in range(0, int(CHAOS), 40):
+            self.network.at(when + self.rng.random() * 40, "propose", self.rng.choice(self.honest))
+        self._pass(CHAOS)
+        self.healed, self.down = True, set()
+        self.network.heal()
+        self._note("", "heal", "")
+        for name in self.honest[:2]:
+            self._propose(name)
+        self._recover("after the network healed")
+
+    def _recover(self, when: str) -> None:
+        """P-L1: everything that an honest replica was asked for is executed by every honest one, stragglers too."""
+        for step in range(1, int(BOUND / 100) + 1):
+            self._pass(CHAOS + 100 * step)
+            if all(len(self.done[name]) == len(self.issued) for name in self.honest):
+                return
+        counts = ", ".join(f"{name} {len(self.done[name])}" for name in self.honest)
+        raise Violation(f"P-L1: of {len(self.issued)} requests {when} there are executed: {counts}")
+
+    def _pass(self, until: float) -> None:
+        for event in self.network.events(until):
+            self.outcome.events += 1
+            getattr(self, f"_on_{event.kind}")(event)
+
+    # What happens.
+
+    def _on_tick(self, event: Event) -> None:
+        name = event.node
+        if name not in self.down:
+            self.nodes[name].tick()
+            self._drive(name)
+        self.network.at(self.period[name], "tick", name)
+
+    def _on_deliver(self, event: Event) -> None:
+        name, message = event.node, event.what
+        if name in self.down:
+            return
+        node = self.nodes[name]
+        if isinstance(node, Liar):
+            node.listen(message)
+            node.step(message)
+        elif message.sender not in self.ghosts.honest and message.kind in (PRE_PREPARE, PREPARE, COMMIT):
+            self._show(name, node, message)
+        else:
+            node.step(message)
+        self._drive(name)
+
+    def _on_propose(self, event: Event) -> None:
+        for _ in range(self.rng.choice((1, 1, 2, 5))):
+            self._propose(event.node)
+
+    def _propose(self, name: str) -> None:
+        number = len(self.issued)
+        client = f"c{number % 3}"
+        one = request(NameSigner(client), client, number, f"v{number}")
+        if name not in self.down:
+            self.issued[client, number] = one
+            self._note(name, "propose", one.operation)
+            self.nodes[name].propose(one)
+            self._drive(name)
+
+    def _on_trouble(self, event: Event) -> None:
+        faults, rng = self.network.faults, self.rng
+        if self.healed:
+            return
+        if rng.random() < faults.partition + faults.one_way:
+            one_way = rng.random() * (faults.partition + faults.one_way) < faults.one_way
+            self.network.split(one_way)
+            self._note("", "cut", "one way" if one_way else "both ways")
+        else:
+            self.network.cut = set()
+        if rng.random() < faults.crash:
+            self._crash(rng.choice(self.names))
+
+    def _crash(self, name: str) -> None:
+        self.down.add(name)
+        self.network.at(self.rng.choice((50.0, 300.0, 1000.0)) * self.rng.random(), "resume", name)
+        self._note(name, "crash", "")
+
+    def _on_resume(self, event: Event) -> None:
+        self.down.discard(event.node)
+
+    # A node's work.
+
+    def _drive(self, name: str) -> None:
+        node = self.nodes[name]
+        honest = name in self.views
+        chance = 0.004 * self.network.faults.crash
+        while (ready := node.ready()) is not None:
+            if chance and self.rng.random() < chance:
+                self._crash(name)  # What it wanted to send is lost.
+            if honest:
+                self._send(name, node, ready)
+                self._apply(name, node, ready)
+            elif isinstance(node, Liar):
+                self._lie(name, node, ready)
+            node.advance()
+        if honest:
+            self._check(name, node)
+
+    def _send(self, name: str, node: Replica, ready: Ready) -> None:
+        for recipients, message in ready.messages:
+            self.ghosts.record(message, name)
+            self.ghosts.promise(node, message)
+            if self.traced:
+                self._note(name, "send", f"{message.kind} {message.view} {message.seq} {message.digest[:6]}")
+            if name not in self.down:
+                for to in recipients:
+                    self.network.send(name, to, message)
+
+    def _lie(self, name: str, node: Liar, ready: Ready) -> None:
+        for recipients, message in ready.messages:
+            for to, lie in node.lies(self.rng, recipients, message):
+                self.ghosts.record(lie, name)
+                if self.traced:
+                    self._note(name, "lie", f"{lie.kind} {lie.view} {lie.seq} {lie.digest[:6]} as {lie.sender}")
+                if name not in self.down:
+                    self.network.send(name, to, lie)
+
+    def _apply(self, name: str, node: Replica, ready: Ready) -> None:
+        for seq, requests in ready.executed:
+            if seq != self.applied[name] + 1:
+                raise Violation(f"P-S1: {name} executes number {seq} after {self.applied[name]}")
+            self.applied[name] = seq
+            self.ghosts.executed(name, seq, batch_digest(node.history[seq - 1]))
+            for one in requests:
+                key = one[:2]
+                if self.issued.get(key) != one:
+                    raise Violation(f"P-S5: {name} executes {one.operation!r}, which no client asked for")
+                if key in self.done[name]:
+                    raise Violation(f"P-S5: {name} executes {one.operation!r} twice")
+                self.done[name].add(key)
+            if self.traced:
+                self._note(name, "execute", f"{seq} {[one.operation for one in requests]}")
+
+    # What must hold.
+
+    def _check(self, name: str, node: Replica) -> None:
+        if node.view != self.views[name]:
+            if node.view < self.views[name]:
+                raise Violation(f"P-S10: {name} goes back from view {self.views[name]} to {node.view}")
+            self.views[name] = node.view
+        if node.new_view is not None and node.new_view.digest not in self.ghosts.openings:
+            self.ghosts.opened(name, node.new_view)
+            self._note(name, "view", f"{node.view}")
+        if node.stable != self.stable[name]:
+            self.stable[name] = node.stable
+            self.ghosts.stabilized(name, node.proof)
+        if max(len(node.slots), len(node.prepared), len(node.committed)) > node.window:
+            raise Violation(f"P-S6: the log of {name} is longer than its window of {node.window}")
+        for culprit in node.evidence:
+            if culprit in self.views:
+                raise Violation(f"P-S8: {name} accuses {culprit}, which is honest")
+
+    def _show(self, name: str, node: Replica, message: Message) -> None:
+        """P-S9: two different signed votes of a liar for the same thing give evidence."""
+        kind, liar, view, seq, digest, _, _ = message
+        leads = liar == node.primary(view)
+        first = None
+        # Where a replica must keep what it is shown: in its view, in its window, from whom it is to come.
+        if node.view == view and node.stable < seq <= node.stable + node.window and leads != (kind == PREPARE):
+            key = (name, kind, liar, view, seq)
+            if kind != PRE_PREPARE:
+                first = self.shown.setdefault(key, digest) if self.ghosts._by(message, "") else None
+            elif node.active and (slot := node.slots.get(seq)) is not None and slot.pre_prepare is not None:
+                first = slot.pre_prepare.digest if node._genuine(message) else None
+        node.step(message)
+        if first is not None and first != digest and liar not in node.evidence:
+            raise Violation(f"P-S9: {liar} has shown {name} two {kind}s for number {seq}, and is not accused")
+
+    def _note(self, node: str, kind: str, words: str) -> None:
+        if self.traced:
+            self.outcome.trace.append(f"{self.network.now:9.2f} {node or '-':4} {kind:8} {words}".rstrip())
+
+
+def simulate_pbft(
+    seed: int, nodes: int | None = None, classes: Collection[str] = PBFT_CLASSES, traced: bool = False
+) -> Outcome:
+    """Run one seed of a PBFT group, see `PbftWorld`.
+
+    Example:
+        >>> simulate_pbft(1, nodes=4).violation is None
+        True
+    """
+    return PbftWorld(seed, nodes, classes, traced).run()
