@@ -213,9 +213,9 @@ def simulate(
     else:
         words = f"{summary.seeds:,} runs, {summary.events:,} events, {summary.commits:,} commits"
         sys.stdout.write(
-            f"{protocol}: {words}, {summary.cpu_seconds:.1f} s CPU: {len(summary.violations)} violations\n"
+            f"{protocol}: {words}, {summary.cpu_seconds:.1f} s CPU: {summary.violations} violations\n"
         )
-        for found in summary.violations[:5]:
+        for found in summary.failures[:5]:
             left = smallest_faults(protocol, cast("int", found["seed"]), nodes, classes)
             again = f"agora simulate {protocol} --seed {found['seed']} --faults {','.join(left)} --trace"
             sys.stdout.write(f"seed {found['seed']}: {found['violation']}\n  replay: {again}\n")

@@ -168,7 +168,7 @@ def _settled(
         crashed=[name for name, fault in spec.faults.items() if fault == "crashed"],
         lies=poll.lies,
         tolerate=spec.tolerate,
-        stakes={agent.name: agent.weight for agent in spec.agents},
+        stakes=spec.weights(),
         seed=spec.seed + poll.number,
     )
     agreement = agree(spec.protocol, group)

@@ -11,7 +11,7 @@ from langchain_core.language_models import BaseChatModel
 
 from ..agents import Agent
 from .ballots import ballot_of, canonical, proposal_question, vote_question
-from .consensus.voting import Ballot, BallotBox, tally_early
+from .consensus.voting import Ballot, BallotBox, capped, tally_early
 from .panel import Heard, Question
 from .text import clean
 
@@ -58,9 +58,14 @@ class ConsensusSpec:
         """The agents' names, which are the electorate."""
         return [agent.name for agent in self.agents]
 
+    def weights(self) -> dict[str, float] | dict[str, int]:
+        """The agents' weights; where some may lie, nobody has a third of the whole."""
+        given = {agent.name: agent.weight for agent in self.agents}
+        return capped(given) if self.protocol == "stake" and self.tolerate else given
+
     def counting(self) -> dict[str, Any]:
         """The arguments of `tally` beside the ballots."""
-        weights = {agent.name: agent.weight for agent in self.agents} if self.rule == "weighted" else None
+        weights = self.weights() if self.rule == "weighted" else None
         threshold = self.threshold if self.rule == "qualified" else None
         return {"rule": self.rule, "electorate": self.names, "weights": weights, "threshold": threshold}
 

@@ -93,6 +93,22 @@ def test_imports_run_downwards_only(path, parts):
         assert inside <= set(CORES)
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "nodes" / "consensus").glob("*.py")), ids=lambda path: path.stem)
+def test_cores_of_consensus_know_no_clock_no_disk_and_no_chance_of_their_own(path):
+    """Everything that could make two runs differ is an argument."""
+    forbidden = {"time", "datetime", "os", "socket", "logging", "asyncio", "threading", "secrets", "uuid", "pathlib"}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = (
+                {alias.name.split(".")[0] for alias in node.names} if isinstance(node, ast.Import) else {node.module}
+            )
+            assert not names & forbidden, ast.unparse(node)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "random":
+            assert node.attr == "Random", f"line {node.lineno}: the state of the module random is shared"
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("open", "print", "input", "hash"), f"line {node.lineno}"
+
+
 def test_every_core_exists():
     assert {path.stem for path in (ROOT / "nodes").glob("*.py")} >= set(CORES)
 

@@ -10,8 +10,8 @@ import random
 from collections import deque
 
 from .pbft import Replica
+from .pbft_ghosts import Ghosts, NameSigner
 from .pbft_messages import CHECKPOINT, STATE, Ready, Request, batch_digest, request
-from .pbft_world import Ghosts, NameSigner
 from .simulation import Outcome, Violation
 
 NAMES = ("n0", "n1", "n2", "n3")

@@ -107,6 +107,12 @@ def test_weights_come_from_the_agents():
     assert decide(given, protocol="weighted")["decision"] == "red"
 
 
+def test_where_agents_may_lie_nobody_has_a_third_of_the_stake():
+    given = [Agent("ann", weight=100, runnable=says("x", "red")), *agents("blue", "blue", "blue")]
+    result = decide(given, protocol="stake", early_stop=False)
+    assert (result["decision"], result["scores"]) == ("blue", {"blue": 9, "red": 4})
+
+
 def test_an_even_split_stays_undecided_and_names_the_tie():
     result = decide(agents("red", "blue"), rounds=2)
     assert (result["decision"], result["stop"], result["rounds"]) == (None, "undecided", 2)

@@ -3,6 +3,7 @@
 The group is n0 to n3, so f is 1 and n0 leads view 0. Names in brackets are sections of Castro and Liskov (OSDI 1999).
 """
 
+from langgraph_agora.nodes.consensus.pbft_ghosts import NameSigner
 from langgraph_agora.nodes.consensus.pbft_messages import (
     CHECKPOINT,
     COMMIT,
@@ -20,7 +21,6 @@ from langgraph_agora.nodes.consensus.pbft_messages import (
     request,
     signed_bytes,
 )
-from langgraph_agora.nodes.consensus.pbft_world import NameSigner
 
 NAMES = ("n0", "n1", "n2", "n3")
 

@@ -103,16 +103,6 @@ def votes_for_newer_logs(node: type[Raft]) -> None:
         assert messages(voter)[0].ok is granted, f"a log that ends with {index}/{log_term} against one with 2/2"
 
 
-def state_survives(node: type[Raft]) -> None:
-    """Figure 2: the term and the vote are written with the answer that promises them."""
-    voter = make(node)
-    voter.step(Message(VOTE, "b", "a", 4))
-    ready = voter.ready()
-    assert ready is not None
-    assert ready.state == (4, "b"), "the vote is sent with the state that holds it"
-    assert ready.messages
-
-
 def duplicates_count_once(node: type[Raft]) -> None:
     """Section 5.2: votes are those of distinct members."""
     candidate = make(node, 5)
@@ -301,7 +291,6 @@ CHECKS: tuple[Check, ...] = (
     figure_8,
     votes_once,
     votes_for_newer_logs,
-    state_survives,
     duplicates_count_once,
     needs_a_majority,
     candidate_gives_way,
