@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Collection
 
+from ...errors import ConfigError
 from .pbft import Replica
 from .pbft_ghosts import Ghosts, NameSigner
 from .pbft_messages import CHECKPOINT, STATE, Ready, Request, batch_digest, request
-from .simulation import Outcome, Violation
+from .simulation import CLASSES, Outcome, Violation
 
 NAMES = ("n0", "n1", "n2", "n3")
 VIEWS, SPLITS = 3, 16
 SCENARIOS = len(NAMES) * SPLITS**VIEWS
+STRIDE = 6_151  # Odd, so that multiples of it meet every scenario, a power of two in number, once.
 SPLIT_TICKS, TICKS = 30, 400  # ticks with splits; ticks that a run may take in all
 
 
@@ -119,7 +122,28 @@ class TwinsWorld:
                 raise Violation(f"P-S8: {node.id} accuses {culprit}, which is honest")
 
 
-def simulate_twins(number: int, node: type[Replica] = Replica) -> Outcome:
+def simulate_twins(
+    seed: int, nodes: int | None = None, classes: Collection[str] = CLASSES, traced: bool = False
+) -> Outcome:
+    """Run the scenario of a seed: neighbours are spread over all scenarios, and 16,384 of them are all.
+
+    The faults are the splits and the twin, so `classes` changes nothing; `traced` neither.
+
+    Raises:
+        ConfigError: `nodes` is not 4.
+
+    Example:
+        >>> simulate_twins(1).violation is None
+        True
+    """
+    if nodes not in (None, len(NAMES)):
+        raise ConfigError(f"nodes was {nodes}; the scenarios of Twins have {len(NAMES)}. Leave it out.")
+    outcome = twins(seed * STRIDE % SCENARIOS)
+    outcome.seed = seed
+    return outcome
+
+
+def twins(number: int, node: type[Replica] = Replica) -> Outcome:
     """Run one scenario.
 
     Args:
@@ -127,7 +151,7 @@ def simulate_twins(number: int, node: type[Replica] = Replica) -> Outcome:
         node: The class under test.
 
     Example:
-        >>> simulate_twins(1234).violation is None
+        >>> twins(1234).violation is None
         True
     """
     return TwinsWorld(number, node).run()

@@ -10,7 +10,7 @@ import pytest
 
 from langgraph_agora.nodes.consensus.pbft import Replica
 from langgraph_agora.nodes.consensus.pbft_world import PbftWorld, simulate_pbft
-from langgraph_agora.nodes.consensus.twins import sample, simulate_twins
+from langgraph_agora.nodes.consensus.twins import sample, twins
 from tests.nodes.consensus import pbft_checks as checks
 from tests.nodes.consensus.mutants_pbft import MUTANTS
 
@@ -38,15 +38,15 @@ def test_the_equivalent_mutant_breaks_nothing():
 
 
 def test_a_sample_of_the_twins_scenarios():
-    """`simulate_twins(number) for number in range(SCENARIOS)` runs them all, in about half a minute."""
-    found = {number: simulate_twins(number).violation for number in sample(random.Random(1), 500)}
+    """`twins(number) for number in range(SCENARIOS)` runs them all, in about half a minute."""
+    found = {number: twins(number).violation for number in sample(random.Random(1), 500)}
     assert {number: violation for number, violation in found.items() if violation} == {}
 
 
 @pytest.mark.parametrize("number", [2, 6, 7, 13, 17, 24])
 def test_twins_find_wrong_quorums_and_view_changes(number):
     mutant = MUTANTS[number - 1]
-    assert any(simulate_twins(one, mutant.replica).violation for one in sample(random.Random(2), 100))
+    assert any(twins(one, mutant.replica).violation for one in sample(random.Random(2), 100))
 
 
 TRACE = """
