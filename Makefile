@@ -45,11 +45,8 @@ simulate-long: .venv/run  ## the same at length: all 16,384 Twins scenarios and 
 	$(BIN)/agora simulate raft --seeds 100000
 
 mutants: .venv/dev  ## plant every known mistake into the protocols, one at a time: all have to be noticed
-	$(BIN)/python -m tests.nodes.consensus.mutants_voting
+	$(BIN)/python -m tests.nodes.consensus.mutants
 	$(BIN)/python -m tests.nodes.consensus.mutants_raft
-	$(BIN)/python -m tests.nodes.consensus.mutants_pbft
-	$(BIN)/python -m tests.nodes.consensus.mutants_stake
-	$(BIN)/python -m tests.nodes.consensus.mutants_bft
 
 oracle: .venv/bin/uv  ## compare the rules of voting with pref_voting, in an environment of its own (778 MB)
 	$(BIN)/uv venv --quiet --allow-existing build/oracle

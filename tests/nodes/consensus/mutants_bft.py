@@ -1,4 +1,4 @@
-"""The broken voters of the kill list (anchors, section 7.4, "B"), and the directed checks that kill them.
+"""Broken voters, and the directed checks that kill them.
 
 As in `mutants_stake`: the clean class passes every check, and each mutant is killed by the simulation or a named check.
 """

@@ -1,4 +1,4 @@
-"""The 27 broken replicas of the kill list, and the directed check that kills each of them."""
+"""27 broken replicas, and the directed check that kills each of them."""
 
 from collections.abc import Callable
 from typing import NamedTuple

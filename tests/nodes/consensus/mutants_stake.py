@@ -1,4 +1,4 @@
-"""The broken validators of the kill list (anchors, section 7.4, "S"), and the directed checks that kill them.
+"""Broken validators, and the directed checks that kill them.
 
 A check is a plain function of the class under test; the clean class passes all of them. `killed_by` is "simulation",
 when some seed up to `SEEDS` violates an invariant, or the name of a check.

@@ -1,9 +1,4 @@
-"""Mistakes that vote counters really make, put into ours one at a time: each must be noticed.
-
-    python -m tests.nodes.consensus.mutants_voting
-
-prints the table.
-"""
+"""Mistakes that vote counters really make, put into ours one at a time: each must be noticed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -189,16 +184,3 @@ def killers(name: str) -> list[str]:
             except Exception:
                 found.append(check.__name__)
     return found
-
-
-def main() -> None:
-    """Print each mutant and what kills it."""
-    alive = [name for name in MUTANTS if not killers(name)]
-    for number, name in enumerate(MUTANTS, 1):
-        print(f"{number:3} {name:50} {', '.join(killers(name)) or 'SURVIVES'}")  # noqa: T201
-    print(f"voting: {len(MUTANTS) - len(alive)} of {len(MUTANTS)} killed")  # noqa: T201
-    raise SystemExit(bool(alive))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Voting among agents that may lie: agreement, validity, termination, evidence, fallback (anchors, section 7.2)."""
+"""Voting among agents that may lie: agreement, validity, termination, evidence, fallback."""
 
 import random
 

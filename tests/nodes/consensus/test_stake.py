@@ -1,4 +1,4 @@
-"""Proof of stake: S1 to S7 of the anchors, Tendermint's rules, the simulator and the mutants."""
+"""Proof of stake: what must hold (S1 to S7), Tendermint's rules, the simulator and the mutants."""
 
 import random
 import subprocess
