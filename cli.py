@@ -212,9 +212,7 @@ def simulate(
         sys.stdout.write(json.dumps(result) + "\n")
     else:
         words = f"{summary.seeds:,} runs, {summary.events:,} events, {summary.commits:,} commits"
-        sys.stdout.write(
-            f"{protocol}: {words}, {summary.cpu_seconds:.1f} s CPU: {summary.violations} violations\n"
-        )
+        sys.stdout.write(f"{protocol}: {words}, {summary.cpu_seconds:.1f} s CPU: {summary.violations} violations\n")
         for found in summary.failures[:5]:
             left = smallest_faults(protocol, cast("int", found["seed"]), nodes, classes)
             again = f"agora simulate {protocol} --seed {found['seed']} --faults {','.join(left)} --trace"

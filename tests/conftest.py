@@ -17,11 +17,15 @@ def needs(condition: bool, reason: str) -> None:
     pytest.skip(reason)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--regenerate", action="store_true", help="write the outputs of the golden scripts anew")
+
+
 def pytest_collection_modifyitems(config, items):
     """Leave out what needs more than the project declares.
 
-    An Ollama server that OLLAMA_HOST names (the loopback server stands in for it), and pref_voting (778 MB), which `make
-    oracle` installs in a place of its own.
+    An Ollama server that OLLAMA_HOST names (the loopback server stands in for it), and pref_voting (778 MB), which
+    `make oracle` installs in a place of its own.
     """
     missing = {
         "ollama": not os.environ.get("OLLAMA_HOST"),

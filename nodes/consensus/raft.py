@@ -1,9 +1,9 @@
 """Raft (Ongaro and Ousterhout, USENIX ATC 2014) as a pure state machine: no clock, no network, no disk.
 
 The driver calls `tick`, `step` and `propose`, then takes a `Ready` and does three things in this order: write the hard
-state and the entries to disk, send the messages, apply what is committed. Then it calls `advance`. Since everything that a
-message promises stands in the same `Ready`, nothing that is not durable is ever counted, not even the node's own vote.
-Membership is fixed; the log is not compacted.
+state and the entries to disk, send the messages, apply what is committed. Then it calls `advance`. Since everything
+that a message promises stands in the same `Ready`, nothing that is not durable is ever counted, not even the node's
+own vote. Membership is fixed; the log is not compacted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Entry(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A message between two nodes. What `index` and `log_term` mean depends on the kind:
+    """A message between two nodes; its kind decides what `index` and `log_term` mean.
 
     vote: the last entry of the candidate's log. append: the entry before `entries`. append_reply: the last entry that
     is known to match; when refused (`ok` False) the entry that did not match, with `hint` for where to try next.
@@ -37,7 +37,7 @@ class Message(NamedTuple):
     sender: str
     to: str
     term: int
-    index: int = 0
+    index: int = 0  # type: ignore[assignment]  # The field's name for it; nobody searches in a message.
     log_term: int = 0
     entries: tuple[Entry, ...] = ()
     commit: int = 0
@@ -51,6 +51,9 @@ class Stored(NamedTuple):
     term: int = 0
     vote: str | None = None
     log: tuple[Entry, ...] = ()
+
+
+_NOTHING = Stored()
 
 
 class Ready(NamedTuple):
@@ -103,7 +106,7 @@ class Raft:
         members: Sequence[str],
         *,
         rng: random.Random,
-        stored: Stored = Stored(),
+        stored: Stored = _NOTHING,
         election_ticks: int = 10,
         heartbeat_ticks: int = 1,
         max_batch: int = 64,
@@ -130,6 +133,9 @@ class Raft:
         self._outbox: list[Message] = []
         self._news = False  # The peers of a leader have to hear of new entries or of a new commit.
         self._offered: Ready | None = None
+        self.elapsed = self.timeout = (
+            0  # Ticks since a leader was heard, or a heartbeat sent; and how many are allowed.
+        )
         self._handlers: Mapping[str, Callable[[Message], None]] = {
             VOTE: self._on_vote,
             VOTE_REPLY: self._on_vote_reply,

@@ -1,8 +1,8 @@
 """A simulated Raft group: faults from one seed, and what must hold after every step.
 
 The invariants are those of the paper's figure 3 and two that look behind it: a leader must have a majority of recorded
-votes, and what is committed must be on the disks of a majority at that moment. Those two find in five runs what the visible
-ones find in six hundred.
+votes, and what is committed must be on the disks of a majority at that moment. Those two find in five runs what the
+visible ones find in six hundred.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     .venv/bin/python -m tests.nodes.consensus.mutants_raft [--seeds 600]
 
-searches the seeds anew from 0 and prints the table; the test suite only repeats the kills noted here. Every mutant is one
-small override of the product class, or of the driver in `RaftWorld`. Some are mistakes that others made: the names of the
-projects are given.
+searches the seeds anew from 0 and prints the table; the test suite only repeats the kills noted here. Every mutant is
+one small override of the product class, or of the driver in `RaftWorld`. Some are mistakes that others made: the names
+of the projects are given.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def main() -> None:
 class Mutant(NamedTuple):
     """A broken class with what kills it.
 
-    `check` is a directed check that fails on `node`; `seed` is the first seed on which `world` finds a violation, with the
-    class of the invariant it breaks. A mutant of the driver has no check: checks know only the node.
+    `check` is a directed check that fails on the node; `seed` is the first seed on which `world` finds a violation. A
+    mutant of the driver has no check: checks know only the node.
     """
 
     number: int
@@ -354,8 +354,8 @@ MUTANTS = (
         checks.acknowledgements_come_in_any_order,
         None,
     ),
-    # In the acceptance this one is equivalent, because its driver writes all there is before it counts. Here the driver may
-    # propose between `ready` and `advance`, so it is not: a node alone would commit what it has not yet written.
+    # Equivalent where the driver writes all before it counts. Here it may propose between `ready` and `advance`, and a
+    # node alone would commit what it has not yet written.
     Mutant(
         30, "leader counts what it has not written", world(CountsItselfUnwritten), checks.alone_is_not_durable, None
     ),

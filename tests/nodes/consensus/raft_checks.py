@@ -1,7 +1,7 @@
 """Directed checks of Raft: each takes the class under test, plays one scene and raises AssertionError if it goes wrong.
 
-They exist for faults that random runs find too seldom or never: figure 8 survived thousands of seeds. `mutants_raft.py` uses
-them on broken classes, and a test shows that the real one passes them all.
+They exist for faults that random runs find too seldom or never: figure 8 survived thousands of seeds. `mutants_raft.py`
+uses them on broken classes, and a test shows that the real one passes them all.
 """
 
 import random

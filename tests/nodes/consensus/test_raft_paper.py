@@ -1,7 +1,7 @@
 """The sentences of the Raft paper (Ongaro and Ousterhout, USENIX ATC 2014), one test for each.
 
-The 26 intents are those of etcd's raft_paper_test.go, in its order; each test has the shape init, step, check what is sent
-and what has changed. Figures 7 and 8 follow at the end. Node `a` is the one under test.
+The 26 intents are those of etcd's raft_paper_test.go, in its order; each test has the shape init, step, check what is
+sent and what has changed. Figures 7 and 8 follow at the end. Node `a` is the one under test.
 """
 
 import random
@@ -176,7 +176,7 @@ def test_5_2_timeouts_are_randomised(role):
 
 @pytest.mark.parametrize("role", [FOLLOWER, CANDIDATE])
 def test_5_2_timeouts_seldom_conflict(role):
-    """Followers-, CandidatesElectionTimeoutNonconflict: mostly one server times out first, so votes are rarely split."""
+    """Followers-, CandidatesElectionTimeoutNonconflict: mostly one server times out first."""
     rng, conflicts = random.Random(1), 0
     for _ in range(1000):
         group = [Raft(name, "abcde", rng=rng) for name in "abcde"]
