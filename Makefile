@@ -36,13 +36,14 @@ simulate: .venv/run  ## every protocol under simulated faults: 0 violations want
 	$(BIN)/agora simulate raft --seeds 4000
 	$(BIN)/agora simulate pbft --seeds 2500
 	$(BIN)/agora simulate twins --seeds 2000
-	$(BIN)/agora simulate stake --seeds 500
-	$(BIN)/agora simulate bft --seeds 500
-	$(BIN)/agora simulate agreement --seeds 10000
+	$(BIN)/agora simulate stake --seeds 200
+	$(BIN)/agora simulate bft --seeds 200
+	$(BIN)/agora simulate agreement --seeds 2000
 
-simulate-long: .venv/run  ## the same at length: all 16,384 Twins scenarios and 100,000 Raft seeds (half an hour)
+simulate-long: .venv/run  ## all 16,384 Twins scenarios, 100,000 Raft seeds, 10,000 groups that agree (ten minutes)
 	$(BIN)/agora simulate twins --seeds 16384
 	$(BIN)/agora simulate raft --seeds 100000
+	$(BIN)/agora simulate agreement --seeds 10000
 
 mutants: .venv/dev  ## plant every known mistake into the protocols, one at a time: all have to be noticed
 	$(BIN)/python -m tests.nodes.consensus.mutants

@@ -215,7 +215,7 @@ class Raft:
         self._state = done.state or self._state
         if done.entries:
             self._written = min(done.first + len(done.entries) - 1, self._kept)
-        if self.role == LEADER:
+        if self.role == LEADER and done.entries:
             self.match[self.id] = self._written
             self._commit()
         elif self.role == CANDIDATE and self._state == (self.term, self.id) and self.id not in self.votes:
@@ -365,10 +365,7 @@ def well_formed(message: Any) -> bool:
         return False
     kind, sender, to, term, index, log_term, entries, commit, ok, hint = message
     if not (
-        # Before they are compared: an array, say, is neither equal nor unequal to a name.
-        isinstance(kind, str)
-        and isinstance(sender, str)
-        and isinstance(to, str)
+        type(kind) is type(sender) is type(to) is str  # Before they are compared: an array, say, has no truth value.
         and kind in _KINDS
         and type(entries) is tuple
         and type(ok) is bool
