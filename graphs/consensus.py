@@ -15,8 +15,9 @@ from ..agents import Agent, as_agents
 from ..errors import ConfigError, nearest
 from ..nodes import deliberation
 from ..nodes.ballots import MAX_OPTIONS
+from ..nodes.consensus.counting import RULES
 from ..nodes.consensus.quorum import faults_tolerated
-from ..nodes.consensus.voting import RULES, tally
+from ..nodes.consensus.voting import tally
 from ..nodes.deliberation import ConsensusContext, ConsensusInput, ConsensusOutput, ConsensusState
 from ..nodes.panel import FAULTS
 from ..nodes.poll import CORES, ConsensusSpec

@@ -16,7 +16,8 @@ from typing_extensions import TypedDict
 
 from .ballots import MAX_OPTIONS, canonical, tidy
 from .consensus.agreement import Agreement, Group, agree
-from .consensus.voting import Ballot, Outcome, tally
+from .consensus.counting import Ballot
+from .consensus.voting import Outcome, tally
 from .panel import Heard, added, ask_all
 from .poll import ConsensusSpec, Poll
 from .running import Body
@@ -174,7 +175,10 @@ def _settled(
     agreement = agree(spec.protocol, group)
     outcome = agreement.outcome or tally(agreement.ballots, **spec.counting())
     run.tell("tally", round=poll.number, scores=outcome.to_dict()["scores"], decided=outcome.decided)
-    said = [{"round": poll.number, "agent": one["voter"], "kind": "double vote", **one} for one in poll.box.evidence]
+    said = [
+        {"round": poll.number, "agent": one["voter"], "kind": "double vote", **one, "transferable": False}
+        for one in poll.box.evidence
+    ]
     update |= {
         "ballots": [*state["ballots"], *poll.rows(ballots)],
         "rounds": poll.number,

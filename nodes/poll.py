@@ -11,7 +11,9 @@ from langchain_core.language_models import BaseChatModel
 
 from ..agents import Agent
 from .ballots import ballot_of, canonical, proposal_question, vote_question
-from .consensus.voting import Ballot, BallotBox, capped, tally_early
+from .consensus.ballot_box import BallotBox
+from .consensus.counting import Ballot
+from .consensus.voting import capped, tally_early
 from .panel import Heard, Question
 from .text import clean
 

@@ -15,13 +15,13 @@ from math import lcm
 from typing import Any
 
 from .bft import Result, Voter
+from .counting import Ballot, Outcome
 from .pbft import Replica
 from .pbft_messages import request
 from .quorum import majority
 from .raft import LEADER, Raft
 from .signing import HmacSigner, canonical
 from .stake import Validator
-from .voting import Ballot, Outcome
 
 PATIENCE = 600  # ticks after which a group that has not agreed will not; the slowest seen took 90
 ABSTAINED = "(abstained)"

@@ -6,9 +6,9 @@ import random
 from collections.abc import Collection
 
 from .agreement import Agreement, Group, agree
+from .counting import Ballot
 from .quorum import faults_tolerated
 from .simulation import CLASSES, Outcome
-from .voting import Ballot
 
 PROTOCOLS = ("raft", "pbft", "bft", "stake")
 

@@ -9,50 +9,18 @@ list (rule `approval`), or None, an abstention. Rules about choices read the fir
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations_with_replacement, permutations
-from math import isfinite, lcm
+from math import lcm
 from typing import Any
 
-from ...errors import ConfigError, nearest
-from .ranking import RANKED, Counted, standing
+from ...errors import ConfigError
+from .counting import THRESHOLD_RULES, Ballot, Count, Number, Outcome, count_of, quorum_of, share_of, weight_of
+from .ranking import Counted, standing
 
-THRESHOLD_RULES = ("majority", "qualified", "unanimous", "weighted")
-RULES = (*THRESHOLD_RULES, *RANKED)
+__all__ = ["Outcome", "capped", "tally", "tally_early"]
+
 MAX_COMPLETIONS = 20_000  # ways to fill in the missing ballots that are tried where no formula is known
-
-Ballot = str | Sequence[str] | None
-Number = int | Fraction
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a vote gave. `tied` lists the best where no single one is; `reason` says why nothing is decided."""
-
-    decided: bool
-    winner: str | None
-    tied: tuple[str, ...] = ()
-    scores: Mapping[str, Number] = field(default_factory=dict)
-    reason: str = ""
-    rule: str = ""
-    counted: int = 0
-    abstained: int = 0
-    ignored: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the outcome as plain JSON values; fractions become floats."""
-        return {
-            "decided": self.decided,
-            "winner": self.winner,
-            "tied": list(self.tied),
-            "scores": {option: int(s) if s == int(s) else float(s) for option, s in self.scores.items()},
-            "reason": self.reason,
-            "rule": self.rule,
-            "counted": self.counted,
-            "abstained": self.abstained,
-            "ignored": list(self.ignored),
-        }
 
 
 def tally(
@@ -95,9 +63,9 @@ def tally(
         >>> tally({"ann": ["a", "b", "c"], "bob": ["b", "a", "c"], "cem": ["b", "c", "a"]}, rule="borda").scores
         {'a': 3, 'b': 5, 'c': 1}
     """
-    count = _count(ballots, rule, electorate, weights, options)
-    share = _share("threshold", threshold)
-    needed = _quorum(quorum, count.size)
+    count = count_of(ballots, rule, electorate, weights, options)
+    share = share_of("threshold", threshold)
+    needed = quorum_of(quorum, count.size)
     if len(count.cast) < needed:
         return count.outcome((), {}, f"the quorum of {needed} is not reached: {len(count.cast)} of {count.size} voted")
     if not count.cast:
@@ -158,11 +126,11 @@ def tally_early(
     missing = [member for member in electorate if member not in ballots]
     if not missing:
         return now
-    count = _count(ballots, rule, electorate, weights, options)
-    if len(count.cast) < _quorum(quorum, count.size):
+    count = count_of(ballots, rule, electorate, weights, options)
+    if len(count.cast) < quorum_of(quorum, count.size):
         return None  # They may all abstain, or make the quorum.
     if rule in THRESHOLD_RULES:
-        return now if _share_is_settled(count, now, missing, _share("threshold", threshold)) else None
+        return now if _share_is_settled(count, now, missing, share_of("threshold", threshold)) else None
     if not now.decided:
         return None
     if options is None and rule not in ("plurality", "approval", "condorcet"):
@@ -174,45 +142,6 @@ def tally_early(
     else:
         sure = _nobody_catches_up(rule, wide, sum((count.weight(member) for member in missing), 0), str(now.winner))
     return now if sure else None
-
-
-class BallotBox:
-    """Takes one ballot of each member and keeps a second, different one as evidence against its sender.
-
-    Args:
-        electorate: Who may vote.
-
-    Example:
-        >>> box = BallotBox(["ann", "bob"])
-        >>> box.cast("ann", "red"), box.cast("ann", "red"), box.cast("ann", "blue"), box.cast("zoe", "red")
-        ('counted', 'repeated', 'conflict', 'no member')
-        >>> box.ballots, box.evidence
-        ({'ann': 'red'}, [{'voter': 'ann', 'first': 'red', 'second': 'blue'}])
-    """
-
-    def __init__(self, electorate: Collection[str]) -> None:
-        self.electorate = tuple(electorate)
-        self.ballots: dict[str, Ballot] = {}
-        self.evidence: list[dict[str, Any]] = []
-        self.late: list[tuple[str, Ballot]] = []
-        self.closed = False
-
-    def cast(self, voter: str, ballot: Ballot) -> str:
-        """Take a ballot; says what became of it: counted, repeated, conflict, late, or no member."""
-        if voter not in self.electorate:
-            return "no member"
-        if voter in self.ballots:
-            if self.ballots[voter] == ballot:
-                return "repeated"
-            found = {"voter": voter, "first": self.ballots[voter], "second": ballot}
-            if found not in self.evidence:
-                self.evidence.append(found)
-            return "conflict"
-        if self.closed:
-            self.late.append((voter, ballot))
-            return "late"
-        self.ballots[voter] = ballot
-        return "counted"
 
 
 def capped(weights: Mapping[str, Any]) -> dict[str, int]:
@@ -227,7 +156,7 @@ def capped(weights: Mapping[str, Any]) -> dict[str, int]:
         >>> capped({"a": 10, "b": 1, "c": 1, "d": 1})
         {'a': 4, 'b': 3, 'c': 3, 'd': 3}
     """
-    exact = {voter: _weight(voter, weight) for voter, weight in weights.items()}
+    exact = {voter: weight_of(voter, weight) for voter, weight in weights.items()}
     if len(exact) < 4:
         raise ConfigError(
             f"{len(exact)} voters cannot each have less than a third of the weight; at least 4 are needed."
@@ -242,137 +171,10 @@ def capped(weights: Mapping[str, Any]) -> dict[str, int]:
     return {voter: min(weight, max(limit, 1)) for voter, weight in whole.items()}
 
 
-# Reading what was given.
-
-
-@dataclass(frozen=True, slots=True)
-class _Count:
-    """Ballots that were checked, sorted and weighed."""
-
-    rule: str
-    size: int  # of the electorate
-    total: Number  # its weight
-    cast: Mapping[str, tuple[str, ...]]
-    abstained: tuple[str, ...]
-    ignored: tuple[str, ...]
-    weights: Mapping[str, Number]
-    options: tuple[str, ...]
-
-    def weight(self, voter: str) -> Number:
-        return self.weights.get(voter, 1)
-
-    @property
-    def counted(self) -> Counted:
-        return Counted(tuple((ranking, self.weight(voter)) for voter, ranking in self.cast.items()), self.options)
-
-    def outcome(self, best: Sequence[str], scores: Mapping[str, Number], reason: str) -> Outcome:
-        one = best[0] if len(best) == 1 and not reason else None
-        return Outcome(
-            one is not None,
-            one,
-            () if one else tuple(best),
-            dict(scores),
-            reason,
-            self.rule,
-            len(self.cast),
-            len(self.abstained),
-            self.ignored,
-        )
-
-
-def _count(
-    ballots: Mapping[str, Ballot],
-    rule: str,
-    electorate: Collection[str] | int | None,
-    weights: Mapping[str, Any] | None,
-    options: Collection[str] | None,
-) -> _Count:
-    if rule not in RULES:
-        raise ConfigError(f"There is no rule {rule!r}. Rules: {', '.join(RULES)}.{nearest(str(rule), RULES)}")
-    if rule == "weighted" and not weights:
-        raise ConfigError("The rule weighted needs weights: voter -> weight.")
-    exact = {voter: _weight(voter, weight) for voter, weight in (weights or {}).items()}
-    members = _members(electorate, ballots)
-    ignored = tuple(voter for voter in ballots if members is not None and voter not in members)
-    read = {v: _ballot(v, b, rule, options) for v, b in ballots.items() if v not in ignored}
-    cast = {voter: ranking for voter, ranking in read.items() if ranking}
-    abstained = tuple(voter for voter, ranking in read.items() if not ranking)
-    seen = dict.fromkeys(option for ranking in cast.values() for option in ranking)
-    voters = members if members is not None else (read if rule == "unanimous" else cast)
-    size = electorate if isinstance(electorate, int) else len(voters)
-    total = sum((exact.get(voter, 1) for voter in voters), 0) + (size - len(voters))
-    return _Count(rule, size, total, cast, abstained, ignored, exact, tuple(sorted(options if options else seen)))
-
-
-def _members(electorate: Collection[str] | int | None, ballots: Mapping[str, Ballot]) -> Collection[str] | None:
-    if electorate is None:
-        return None
-    if isinstance(electorate, int):
-        if isinstance(electorate, bool) or electorate < max(1, len(ballots)):
-            raise ConfigError(
-                f"The electorate is {electorate!r}, but {len(ballots)} voted; give names or their number."
-            )
-        return tuple(ballots)
-    names = list(electorate)
-    if isinstance(electorate, str) or len(set(names)) != len(names) or not names:
-        raise ConfigError(f"The electorate was {electorate!r}; give the names of the voters, each once, at least one.")
-    return names
-
-
-def _ballot(voter: str, ballot: Any, rule: str, options: Collection[str] | None) -> tuple[str, ...]:
-    """A ballot as a ranking; an empty one is an abstention."""
-    if ballot is None:
-        return ()
-    ranking = (ballot,) if isinstance(ballot, str) else ballot
-    if isinstance(ranking, set | frozenset) and rule == "approval":
-        ranking = sorted(ranking)
-    if not isinstance(ranking, list | tuple) or not all(isinstance(option, str) and option for option in ranking):
-        raise ConfigError(f"The ballot of {voter!r} was {ballot!r}; give an option, a list of options, or None.")
-    if len(set(ranking)) != len(ranking):
-        raise ConfigError(f"The ballot of {voter!r} names an option twice: {', '.join(ranking)}.")
-    for option in ranking:
-        if options is not None and option not in options:
-            known = ", ".join(sorted(options))
-            raise ConfigError(
-                f"{voter!r} voted for {option!r}, which is no option. Options: {known}.{nearest(option, options)}"
-            )
-    return tuple(ranking)
-
-
-def _weight(voter: str, weight: Any) -> Fraction:
-    usable = isinstance(weight, int | float | Fraction) and not isinstance(weight, bool)
-    if not usable or not isfinite(weight) or weight <= 0:
-        raise ConfigError(f"The weight of {voter!r} was {weight!r}; a weight is a finite number above 0.")
-    return Fraction(str(weight)) if isinstance(weight, float) else Fraction(weight)
-
-
-def _share(name: str, given: Any) -> Fraction | None:
-    if given is None:
-        return None
-    try:
-        share = None if isinstance(given, bool) else Fraction(str(given))
-    except (ValueError, ZeroDivisionError):
-        share = None
-    if share is None or not 0 < share <= 1:
-        raise ConfigError(f'{name} was {given!r}; give a share above 0 and at most 1, such as "2/3" or 0.75.')
-    return share
-
-
-def _quorum(given: Any, size: int) -> int:
-    if given is None:
-        return 0
-    if isinstance(given, int) and not isinstance(given, bool) and given >= 1:
-        if given > size:
-            raise ConfigError(f"quorum was {given}, but only {size} may vote.")
-        return given
-    share = _share("quorum", given)
-    return 0 if share is None else -(-share.numerator * size // share.denominator)
-
-
 # Rules about shares.
 
 
-def _by_share(count: _Count, threshold: Fraction | None) -> Outcome:
+def _by_share(count: Count, threshold: Fraction | None) -> Outcome:
     votes = _votes(count)
     if count.rule == "unanimous":
         same = len(votes) == 1 and len(count.cast) == count.size
@@ -388,7 +190,7 @@ def _by_share(count: _Count, threshold: Fraction | None) -> Outcome:
     return count.outcome(reached or _top(votes), votes, f"{why}: {given} of {_plain(count.total)}")
 
 
-def _reaches(count: _Count, number: Number, threshold: Fraction | None) -> bool:
+def _reaches(count: Count, number: Number, threshold: Fraction | None) -> bool:
     if count.rule == "unanimous":
         return number == count.total
     share = threshold if count.rule in ("qualified", "weighted") else None
@@ -397,7 +199,7 @@ def _reaches(count: _Count, number: Number, threshold: Fraction | None) -> bool:
     return 2 * number > count.total if share is None else number >= share * count.total
 
 
-def _share_is_settled(count: _Count, now: Outcome, missing: Sequence[str], threshold: Fraction | None) -> bool:
+def _share_is_settled(count: Count, now: Outcome, missing: Sequence[str], threshold: Fraction | None) -> bool:
     """Votes only ever add up: a winner stays one unless a second can join it; and who cannot reach it is out."""
     left = sum((count.weight(member) for member in missing), 0)
     votes = {**_votes(count), "": 0}  # The empty name stands for an option that nobody has named yet.
@@ -409,7 +211,7 @@ def _share_is_settled(count: _Count, now: Outcome, missing: Sequence[str], thres
     return not within
 
 
-def _votes(count: _Count) -> dict[str, Number]:
+def _votes(count: Count) -> dict[str, Number]:
     votes: dict[str, Number] = {}
     for voter, ranking in count.cast.items():
         votes[ranking[0]] = votes.get(ranking[0], 0) + count.weight(voter)

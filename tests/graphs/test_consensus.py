@@ -12,7 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from langgraph_agora import Agent, Budget, ConfigError, create_consensus
 from langgraph_agora.graphs.consensus import PROTOCOLS, faults_from, panel
-from langgraph_agora.nodes.consensus.voting import RULES
+from langgraph_agora.nodes.consensus.counting import RULES
 from langgraph_agora.testing import ScriptedModel
 
 QUESTION = {"messages": [("user", "Which colour shall the door have?")]}

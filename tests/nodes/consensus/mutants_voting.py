@@ -6,8 +6,9 @@ from fractions import Fraction
 from typing import Any
 
 from langgraph_agora.errors import ConfigError
-from langgraph_agora.nodes.consensus import voting
-from langgraph_agora.nodes.consensus.voting import BallotBox, Outcome, tally, tally_early
+from langgraph_agora.nodes.consensus import counting, voting
+from langgraph_agora.nodes.consensus.ballot_box import BallotBox
+from langgraph_agora.nodes.consensus.voting import Outcome, tally, tally_early
 
 # The checks: plain functions that fail when something is wrong.
 
@@ -157,7 +158,7 @@ MUTANTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "weight counted for each message": (BallotBox, "cast", _every_message_counts),
     "tie broken by order": (voting, "standing", _first_of_the_best),
     "decides before it is determined": (voting, "_share_is_settled", _always_settled),
-    "weights of any kind": (voting, "_weight", _any_weight),
+    "weights of any kind": (counting, "weight_of", _any_weight),
     "unanimity after enough yes": (voting, "_by_share", _enough_yes),
 }
 

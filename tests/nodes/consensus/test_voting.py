@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langgraph_agora.errors import ConfigError
+from langgraph_agora.nodes.consensus.ballot_box import BallotBox
 from langgraph_agora.nodes.consensus.ballot_files import read_ballots
-from langgraph_agora.nodes.consensus.voting import RULES, BallotBox, capped, tally, tally_early
+from langgraph_agora.nodes.consensus.counting import RULES
+from langgraph_agora.nodes.consensus.voting import capped, tally, tally_early
 
 MEMBERS = ["ann", "bob", "cem", "dee", "eva"]
 RANKED = ("borda", "condorcet", "copeland", "schulze", "minimax", "irv")
