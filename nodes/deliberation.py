@@ -103,17 +103,7 @@ def propose(spec: ConsensusSpec, state: ConsensusState, config: RunnableConfig) 
     run.tell("asking", round=1, what="proposals")
     votes = spec.kind == "choice"
     poll = Poll(run.spec, run.tell, 1 if votes else 0, votes=votes)
-    heard = yield from ask_all(
-        spec.agents,
-        poll.question,
-        talk=cleaned(state["messages"]),
-        model=spec.model or run.context.model,
-        config=config,
-        seconds=run.context.model_seconds,
-        enough=poll.enough,
-        faults=spec.faults,
-    )
-    poll.enough(heard)
+    heard = yield from _asked(run, state, poll, config)
     named = {canonical(text): tidy(text) for text in sorted(filter(None, poll.texts.values()), reverse=True)}
     reasons = {named[canonical(text)]: [] for text in poll.texts.values() if text}  # type: dict[str, list[str]]
     for name in spec.names:
@@ -133,23 +123,29 @@ def vote(spec: ConsensusSpec, state: ConsensusState, config: RunnableConfig) -> 
     number = state["rounds"] + 1
     run.tell("asking", round=number, what="votes")
     poll = Poll(run.spec, run.tell, number, options=state["options"], shown=state["reasons"])
-    heard = yield from ask_all(
-        spec.agents,
-        poll.question,
-        talk=cleaned(state["messages"]),
-        model=spec.model or run.context.model,
-        config=config,
-        seconds=run.context.model_seconds,
-        enough=poll.enough,
-        faults=spec.faults,
-    )
-    poll.enough(heard)
+    heard = yield from _asked(run, state, poll, config)
     return _settled(run, state, {"usage": added(state["usage"], heard)}, poll, heard)
 
 
 def after(state: ConsensusState) -> str:
     """Where to go after a round."""
     return END if state["stop"] else "vote"
+
+
+def _asked(run: _Run, state: ConsensusState, poll: Poll, config: RunnableConfig) -> Body[dict[str, Heard]]:
+    """Ask all agents for what the round wants of them, until that is enough."""
+    heard = yield from ask_all(
+        run.spec.agents,
+        poll.question,
+        talk=cleaned(state["messages"]),
+        model=run.spec.model or run.context.model,
+        config=config,
+        seconds=run.context.model_seconds,
+        enough=poll.enough,
+        faults=run.spec.faults,
+    )
+    poll.enough(heard)
+    return heard
 
 
 def _settled(

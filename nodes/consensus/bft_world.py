@@ -87,7 +87,7 @@ class BftWorld(StakeWorld):
             return
         if self.value is None:
             self.value = result.value
-            self._note(name, result.mode, result.value)
+            self.note(name, result.mode, result.value)
         if result.value != self.value:
             raise Violation(f"agreement: {name} has {result.value!r} ({result.mode}), another one {self.value!r}")
         ballots = [self.cast.get((voter, BALLOT, 1, 0)) for voter in self.honest]

@@ -7,7 +7,6 @@ recorded when it is really sent, with what is bundled in it. A crash is a pause,
 
 from __future__ import annotations
 
-import random
 from collections.abc import Collection
 from typing import Any
 
@@ -24,31 +23,27 @@ from .pbft_messages import (
     batch_digest,
     request,
 )
-from .simulation import CLASSES, TICK, Event, Network, Outcome, Violation, draw
+from .simulation import CLASSES, TICK, Event, Outcome, SimulatedRun, Violation
 
 PBFT_CLASSES = (*CLASSES, "byzantine")
 """The fault classes of `simulation`, and "byzantine": up to f replicas lie."""
 
 CHAOS, BOUND = 800.0, 15_000.0  # units of faults; units in which a healed group has to do everything
-SIZES = (*(4,) * 10, 5, 7)  # Four replicas have every kind of trouble that seven have, at a quarter of the price.
 
 
-class PbftWorld:
+class PbftWorld(SimulatedRun):
     """One run. `node` is the class under test: tests put broken ones here and expect a violation."""
 
     node: type[Replica] = Replica
+    # Four replicas have every kind of trouble that seven have, at a quarter of the price.
+    protocol, sizes = "pbft", (*(4,) * 10, 5, 7)
 
     def __init__(
         self, seed: int, nodes: int | None = None, classes: Collection[str] = PBFT_CLASSES, traced: bool = False
     ) -> None:
-        self.rng = random.Random(f"pbft:{seed}")
-        faults = draw(self.rng, classes)
-        size = nodes or self.rng.choice(SIZES)
-        self.names = [f"n{i}" for i in range(size)]
-        self.network = Network(self.rng, faults, self.names)
-        self.outcome = Outcome(seed, faults=faults)
-        self.traced, self.healed = traced, False
-        self.period = {name: TICK * (self.rng.uniform(0.6, 1.6) if faults.skew else 1.0) for name in self.names}
+        super().__init__(seed, nodes, classes, traced)
+        faults, size = self.faults, len(self.names)
+        self.period = self.periods()
         self.options: dict[str, Any] = {
             "timeout_ticks": 5 if faults.contention else 10,
             "status_ticks": self.rng.choice((3, 4, 6)),
@@ -75,31 +70,23 @@ class PbftWorld:
             return self.node(name, self.names, signer=signer, **self.options)
         liar = Liar(name, self.names, signer=signer, **self.options)
         liar.profile, liar.heard = self.rng.choice(PROFILES), []
-        self._note(name, "lies", liar.profile)
+        self.note(name, "lies", liar.profile)
         return liar
 
     # The run.
 
-    def run(self) -> Outcome:
-        """Run to the end, or to the first violation."""
-        try:
-            self._live()
-        except Violation as violation:
-            self.outcome.violation = str(violation)
-        self.outcome.commits = len(self.ghosts.agreed)
-        return self.outcome
-
-    def _live(self) -> None:
+    def live(self) -> None:
+        """Run to the end: troubles, healing, recovery."""
         for name in self.names:
             self.network.at(self.rng.random() * TICK, "tick", name)
         for when in range(0, int(CHAOS), 100):
             self.network.at(when + self.rng.random() * 100, "trouble", "")
         for when in range(0, int(CHAOS), 40):
             self.network.at(when + self.rng.random() * 40, "propose", self.rng.choice(self.honest))
-        self._pass(CHAOS)
+        self.wait(CHAOS)
         self.healed, self.down = True, set()
         self.network.heal()
-        self._note("", "heal", "")
+        self.note("", "heal", "")
         for name in self.honest[:2]:
             self._propose(name)
         self._recover("after the network healed")
@@ -107,16 +94,19 @@ class PbftWorld:
     def _recover(self, when: str) -> None:
         """P-L1: everything that an honest replica was asked for is executed by every honest one, stragglers too."""
         for step in range(1, int(BOUND / 100) + 1):
-            self._pass(CHAOS + 100 * step)
+            self.wait(CHAOS + 100 * step)
             if all(len(self.done[name]) == len(self.issued) for name in self.honest):
                 return
         counts = ", ".join(f"{name} {len(self.done[name])}" for name in self.honest)
         raise Violation(f"P-L1: of {len(self.issued)} requests {when} there are executed: {counts}")
 
-    def _pass(self, until: float) -> None:
-        for event in self.network.events(until):
-            self.outcome.events += 1
-            getattr(self, f"_on_{event.kind}")(event)
+    def count_commits(self) -> int:
+        """The requests whose place is agreed on."""
+        return len(self.ghosts.agreed)
+
+    def crashable(self) -> list[str]:
+        """Every replica; one that is down already stays down longer."""
+        return self.names
 
     # What happens.
 
@@ -151,27 +141,15 @@ class PbftWorld:
         one = request(NameSigner(client), client, number, f"v{number}")
         if name not in self.down:
             self.issued[client, number] = one
-            self._note(name, "propose", one.operation)
+            self.note(name, "propose", one.operation)
             self.nodes[name].propose(one)
             self._drive(name)
 
-    def _on_trouble(self, event: Event) -> None:
-        faults, rng = self.network.faults, self.rng
-        if self.healed:
-            return
-        if rng.random() < faults.partition + faults.one_way:
-            one_way = rng.random() * (faults.partition + faults.one_way) < faults.one_way
-            self.network.split(one_way)
-            self._note("", "cut", "one way" if one_way else "both ways")
-        else:
-            self.network.cut = set()
-        if rng.random() < faults.crash:
-            self._crash(rng.choice(self.names))
-
-    def _crash(self, name: str) -> None:
+    def crash(self, name: str) -> None:
+        """Stop a node; it comes back after a while."""
         self.down.add(name)
         self.network.at(self.rng.choice((50.0, 300.0, 1000.0)) * self.rng.random(), "resume", name)
-        self._note(name, "crash", "")
+        self.note(name, "crash", "")
 
     def _on_resume(self, event: Event) -> None:
         self.down.discard(event.node)
@@ -184,7 +162,7 @@ class PbftWorld:
         chance = 0.004 * self.network.faults.crash
         while (ready := node.ready()) is not None:
             if chance and self.rng.random() < chance:
-                self._crash(name)  # What it wanted to send is lost.
+                self.crash(name)  # What it wanted to send is lost.
             if honest:
                 self._send(name, node, ready)
                 self._apply(name, node, ready)
@@ -199,7 +177,7 @@ class PbftWorld:
             self.ghosts.record(message, name)
             self.ghosts.promise(node, message)
             if self.traced:
-                self._note(name, "send", f"{message.kind} {message.view} {message.seq} {message.digest[:6]}")
+                self.note(name, "send", f"{message.kind} {message.view} {message.seq} {message.digest[:6]}")
             if name not in self.down:
                 for to in recipients:
                     self.network.send(name, to, message)
@@ -209,7 +187,7 @@ class PbftWorld:
             for to, lie in node.lies(self.rng, recipients, message):
                 self.ghosts.record(lie, name)
                 if self.traced:
-                    self._note(name, "lie", f"{lie.kind} {lie.view} {lie.seq} {lie.digest[:6]} as {lie.sender}")
+                    self.note(name, "lie", f"{lie.kind} {lie.view} {lie.seq} {lie.digest[:6]} as {lie.sender}")
                 if name not in self.down:
                     self.network.send(name, to, lie)
 
@@ -227,7 +205,7 @@ class PbftWorld:
                     raise Violation(f"P-S5: {name} executes {one.operation!r} twice")
                 self.done[name].add(key)
             if self.traced:
-                self._note(name, "execute", f"{seq} {[one.operation for one in requests]}")
+                self.note(name, "execute", f"{seq} {[one.operation for one in requests]}")
 
     # What must hold.
 
@@ -238,7 +216,7 @@ class PbftWorld:
             self.views[name] = node.view
         if node.new_view is not None and node.new_view.digest not in self.ghosts.openings:
             self.ghosts.opened(name, node.new_view)
-            self._note(name, "view", f"{node.view}")
+            self.note(name, "view", f"{node.view}")
         if node.stable != self.stable[name]:
             self.stable[name] = node.stable
             self.ghosts.stabilized(name, node.proof)
@@ -263,10 +241,6 @@ class PbftWorld:
         node.step(message)
         if first is not None and first != digest and liar not in node.evidence:
             raise Violation(f"P-S9: {liar} has shown {name} two {kind}s for number {seq}, and is not accused")
-
-    def _note(self, node: str, kind: str, words: str) -> None:
-        if self.traced:
-            self.outcome.trace.append(f"{self.network.now:9.2f} {node or '-':4} {kind:8} {words}".rstrip())
 
 
 def simulate_pbft(

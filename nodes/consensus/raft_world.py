@@ -7,16 +7,14 @@ visible ones find in six hundred.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Collection
 from typing import Any
 
 from .quorum import majority
 from .raft import APPEND_REPLY, LEADER, VOTE, VOTE_REPLY, Entry, Message, Raft, Ready, Stored
-from .simulation import CLASSES, TICK, Event, Network, Outcome, Violation, draw
+from .simulation import CLASSES, TICK, Event, Outcome, SimulatedRun, Violation
 
 CHAOS, BOUND = 3_000.0, 10  # units of faults; then the group has 10 times the longest election timeout to recover
-SIZES = (1, 2, 3, 3, 3, 4, 5, 5)
 
 
 class Disk:
@@ -30,27 +28,19 @@ class Disk:
         return Stored(self.term, self.vote, tuple(self.log))
 
 
-class RaftWorld:
+class RaftWorld(SimulatedRun):
     """One run. `node` is the class under test: tests put broken ones here and expect a violation."""
 
     node: type[Raft] = Raft
+    protocol, sizes = "raft", (1, 2, 3, 3, 3, 4, 5, 5)
 
     def __init__(
         self, seed: int, nodes: int | None = None, classes: Collection[str] = CLASSES, traced: bool = False
     ) -> None:
-        self.rng = random.Random(f"raft:{seed}")
-        faults = draw(self.rng, classes)
-        size = nodes or self.rng.choice(SIZES)
-        self.names = [f"n{i}" for i in range(size)]
-        self.network = Network(self.rng, faults, self.names)
-        self.election_ticks = 4 if faults.contention else 10
-        self.outcome = Outcome(seed, faults=faults)
-        self.traced = traced
-        if traced:
-            self.network.flights = self.outcome.flights
-        self.healed = False
+        super().__init__(seed, nodes, classes, traced)
+        self.election_ticks = 4 if self.faults.contention else 10
         self.disks = {name: Disk() for name in self.names}
-        self.period = {name: TICK * (self.rng.uniform(0.6, 1.6) if faults.skew else 1.0) for name in self.names}
+        self.period = self.periods()
         self.up: dict[str, Raft] = {}
         self.life = dict.fromkeys(self.names, 0)  # How often a node has started; ticks of an earlier life are void.
         # What history has shown, for the invariants.
@@ -67,25 +57,17 @@ class RaftWorld:
 
     # The run.
 
-    def run(self) -> Outcome:
-        """Run to the end, or to the first violation."""
-        try:
-            self._live()
-        except Violation as violation:
-            self.outcome.violation = str(violation)
-        self.outcome.commits = len(self.committed)
-        return self.outcome
-
-    def _live(self) -> None:
+    def live(self) -> None:
+        """Run to the end: troubles, healing, recovery."""
         for name in self.names:
             self._start(name)
         for when in range(0, int(CHAOS), 100):
             self.network.at(when + self.rng.random() * 100, "trouble", "")
         for when in range(0, int(CHAOS), 25):
             self.network.at(when + self.rng.random() * 25, "propose", self.rng.choice(self.names))
-        self._pass(CHAOS)
+        self.wait(CHAOS)
         self._heal()
-        self._pass(self.network.now + 500)  # What was sent before has arrived by then.
+        self.wait(self.network.now + 500)  # What was sent before has arrived by then.
         self._recover("after the network healed")
         leader = next(name for name, node in self.up.items() if node.role == LEADER)
         for _ in range(3):
@@ -95,16 +77,11 @@ class RaftWorld:
         if left:
             raise Violation(f"R-L4: {leader} leads, but {left} did not commit")
 
-    def _pass(self, until: float) -> None:
-        for event in self.network.events(until):
-            self.outcome.events += 1
-            getattr(self, f"_on_{event.kind}")(event)
-
     def _recover(self, when: str) -> None:
         """Give the group ten times the longest election timeout to recover, and go on as soon as it has."""
         limit = self.network.now + BOUND * 2 * self.election_ticks * TICK * 1.6
         while (wrong := self._wrong(when)) and self.network.now < limit:
-            self._pass(self.network.now + 10 * TICK)
+            self.wait(self.network.now + 10 * TICK)
         if wrong:
             raise Violation(wrong)
 
@@ -118,6 +95,14 @@ class RaftWorld:
                 have = f"{name} has {len(node.log)} entries, {node.commit} of them committed, {when}"
                 return f"R-L2/R-L3: {have}; the leader {leaders[0]} has {len(self.up[leaders[0]].log)}"
         return None
+
+    def count_commits(self) -> int:
+        """The entries that were committed."""
+        return len(self.committed)
+
+    def crashable(self) -> list[str]:
+        """Every node that is up."""
+        return sorted(self.up)
 
     # What happens.
 
@@ -137,19 +122,6 @@ class RaftWorld:
         for _ in range(self.rng.choice((1, 1, 2, 5))):
             self._propose(event.node)
 
-    def _on_trouble(self, event: Event) -> None:
-        faults, rng = self.network.faults, self.rng
-        if self.healed:
-            return
-        if rng.random() < faults.partition + faults.one_way:
-            one_way = rng.random() * (faults.partition + faults.one_way) < faults.one_way
-            self.network.split(one_way)
-            self._note("", "cut", "one way" if one_way else "both ways")
-        else:
-            self.network.cut = set()
-        if rng.random() < faults.crash and self.up:
-            self._crash(rng.choice(sorted(self.up)))
-
     def _on_restart(self, event: Event) -> None:
         if event.node not in self.up:
             self._start(event.node)
@@ -157,7 +129,7 @@ class RaftWorld:
     def _heal(self) -> None:
         self.healed = True
         self.network.heal()
-        self._note("", "heal", "")
+        self.note("", "heal", "")
         for name in self.names:
             if name not in self.up:
                 self._start(name)
@@ -175,12 +147,13 @@ class RaftWorld:
         self.commits[name] = self.applied[name] = 0
         self.leads.pop(name, None)
         self.network.at(self.rng.random() * TICK, "tick", name, self.life[name])
-        self._note(name, "start", "")
+        self.note(name, "start", "")
 
-    def _crash(self, name: str) -> None:
+    def crash(self, name: str) -> None:
+        """Stop a node; it comes back after a while."""
         del self.up[name]
         self.network.at(self.rng.choice((50.0, 1000.0, 3000.0)) * self.rng.random(), "restart", name)
-        self._note(name, "crash", "")
+        self.note(name, "crash", "")
 
     def _propose(self, name: str) -> None:
         node = self.up.get(name)
@@ -189,7 +162,7 @@ class RaftWorld:
         value = f"v{len(self.proposed)}"
         if node.propose(value) is not None:
             self.proposed[value] = len(self.committed)
-            self._note(name, "propose", value)
+            self.note(name, "propose", value)
             self._drive(name)
 
     # A node's work, with the moments at which it may crash.
@@ -200,10 +173,10 @@ class RaftWorld:
         while (ready := node.ready()) is not None:
             chance = 0.004 * self.network.faults.crash
             if chance and self.rng.random() < chance:
-                return self._crash(name)  # Before anything is written.
+                return self.crash(name)  # Before anything is written.
             self.persist(name, ready)
             if chance and self.rng.random() < chance:
-                return self._crash(name)  # Written, but not sent.
+                return self.crash(name)  # Written, but not sent.
             self.send(name, ready)
             self._apply(name, ready)
             node.advance()
@@ -240,7 +213,7 @@ class RaftWorld:
         for message in ready.messages:
             self._promised(name, message)
             if self.traced:
-                self._note(name, "send", f"{message.kind} to {message.to}")
+                self.note(name, "send", f"{message.kind} to {message.to}")
             self.network.send(name, message.to, message)
 
     def _promised(self, name: str, message: Message) -> None:
@@ -301,7 +274,7 @@ class RaftWorld:
                 raise Violation(f"R-S7: {name} leads term {node.term}, but its own vote is not written")
             if node.log[: len(self.committed)] != self.committed:
                 raise Violation(f"R-S4: {name} leads term {node.term} without some committed entries")
-            self._note(name, "lead", f"term {node.term}")
+            self.note(name, "lead", f"term {node.term}")
         elif len(node.log) < known[1]:
             raise Violation(f"R-S2: the leader {name} shortened its own log")
         self.leads[name] = (node.term, len(node.log))
@@ -319,11 +292,7 @@ class RaftWorld:
                 raise Violation(f"R-S11: {value!r} is entry {index}, before what was committed when it was proposed")
             self.done.add(value)
         self.committed.append(entry)
-        self._note("", "commit", f"{index} {value}" if value else f"{index} (term {entry.term} begins)")
-
-    def _note(self, node: str, kind: str, words: str) -> None:
-        if self.traced:
-            self.outcome.trace.append(f"{self.network.now:9.2f} {node or '-':4} {kind:8} {words}".rstrip())
+        self.note("", "commit", f"{index} {value}" if value else f"{index} (term {entry.term} begins)")
 
 
 def simulate_raft(

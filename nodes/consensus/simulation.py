@@ -160,6 +160,89 @@ class Outcome:
     flights: list[Flight] = field(default_factory=list)
 
 
+class SimulatedRun:
+    """What the runs of every protocol share: names, network, the passing of time, troubles and the trace.
+
+    A protocol's run adds `live`, which raises a `Violation`, one method `_on_<kind>` for each kind of event,
+    `count_commits`, `crashable` and `crash`.
+
+    Args:
+        seed: Decides everything.
+        nodes: How many; None lets the seed choose among `sizes`.
+        classes: The fault classes that may be on.
+        traced: Whether to keep the trace and the messages.
+    """
+
+    protocol = ""
+    sizes: tuple[int, ...] = ()
+
+    def __init__(
+        self, seed: int, nodes: int | None = None, classes: Collection[str] = CLASSES, traced: bool = False
+    ) -> None:
+        self.rng = random.Random(f"{self.protocol}:{seed}")
+        self.faults = draw(self.rng, classes)
+        self.names = [f"n{i}" for i in range(nodes or self.rng.choice(self.sizes))]
+        self.network = Network(self.rng, self.faults, self.names)
+        self.outcome = Outcome(seed, faults=self.faults)
+        self.traced, self.healed = traced, False
+        if traced:
+            self.network.flights = self.outcome.flights
+
+    def run(self) -> Outcome:
+        """Run to the end, or to the first violation."""
+        try:
+            self.live()
+        except Violation as violation:
+            self.outcome.violation = str(violation)
+        self.outcome.commits = self.count_commits()
+        return self.outcome
+
+    def live(self) -> None:
+        """Run to the end."""
+        raise NotImplementedError
+
+    def count_commits(self) -> int:
+        """How much was agreed on."""
+        raise NotImplementedError
+
+    def crashable(self) -> list[str]:
+        """The nodes that may crash now."""
+        raise NotImplementedError
+
+    def crash(self, name: str) -> None:
+        """Stop a node, and see to it that it comes back."""
+        raise NotImplementedError
+
+    def wait(self, until: float) -> None:
+        """Let everything happen up to a time."""
+        for event in self.network.events(until):
+            self.outcome.events += 1
+            getattr(self, f"_on_{event.kind}")(event)
+
+    def note(self, node: str, kind: str, words: str) -> None:
+        """Add a line to the trace, when somebody wants to see it."""
+        if self.traced:
+            self.outcome.trace.append(f"{self.network.now:9.2f} {node or '-':4} {kind:8} {words}".rstrip())
+
+    def periods(self) -> dict[str, float]:
+        """The units between two ticks of each node's clock."""
+        return {name: TICK * (self.rng.uniform(0.6, 1.6) if self.faults.skew else 1.0) for name in self.names}
+
+    def _on_trouble(self, event: Event) -> None:
+        faults, rng = self.network.faults, self.rng
+        if self.healed:
+            return
+        if rng.random() < faults.partition + faults.one_way:
+            one_way = rng.random() * (faults.partition + faults.one_way) < faults.one_way
+            self.network.split(one_way)
+            self.note("", "cut", "one way" if one_way else "both ways")
+        else:
+            self.network.cut = set()
+        crashable = self.crashable()
+        if rng.random() < faults.crash and crashable:
+            self.crash(rng.choice(crashable))
+
+
 class World(Protocol):
     """Simulates one run of a protocol: `world(seed, nodes, classes, traced) -> Outcome`."""
 

@@ -6,12 +6,11 @@ must have the recorded votes of two thirds behind them, liars counted as if they
 
 from __future__ import annotations
 
-import random
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from .signing import HmacSigner
-from .simulation import CLASSES, TICK, Event, Network, Outcome, Violation, draw
+from .simulation import CLASSES, TICK, Event, Outcome, SimulatedRun, Violation
 from .stake import Validator
 from .stake_liar import PROFILES, Liar
 from .stake_messages import (
@@ -29,7 +28,6 @@ from .stake_messages import (
 )
 
 CHAOS, RECOVERY = 3_000.0, 20_000.0  # units of faults; and units after that in which everything must get done
-SIZES = (1, 2, 3, 4, 4, 4, 5, 6, 7)
 SECRET = b"the secret of the simulation"
 
 
@@ -44,29 +42,21 @@ class Disk:
         return Stored(self.state, tuple(self.commits))
 
 
-class StakeWorld:
+class StakeWorld(SimulatedRun):
     """One run. `node` is the class under test: tests put broken ones here and expect a violation."""
 
     node: type[Validator] = Validator
-    protocol = "stake"
+    protocol, sizes = "stake", (1, 2, 3, 4, 4, 4, 5, 6, 7)
 
     def __init__(
         self, seed: int, nodes: int | None = None, classes: Collection[str] = CLASSES, traced: bool = False
     ) -> None:
-        self.rng = random.Random(f"{self.protocol}:{seed}")
-        faults = draw(self.rng, classes)
-        size = nodes or self.rng.choice(SIZES)
-        self.names = [f"n{i}" for i in range(size)]
-        self.network = Network(self.rng, faults, self.names)
-        self.outcome = Outcome(seed, faults=faults)
-        self.traced, self.healed = traced, False
-        if traced:
-            self.network.flights = self.outcome.flights
+        super().__init__(seed, nodes, classes, traced)
         self.options = ["red", "blue", "green"]
         self.setup()
         self.honest = [name for name in self.names if name not in self.liars]
         self.disks = {name: Disk() for name in self.names}
-        self.period = {name: TICK * (self.rng.uniform(0.6, 1.6) if faults.skew else 1.0) for name in self.names}
+        self.period = self.periods()
         self.up: dict[str, Validator] = {}
         self.life = dict.fromkeys(self.names, 0)
         # What history has shown, for the invariants.
@@ -99,26 +89,18 @@ class StakeWorld:
 
     # The run.
 
-    def run(self) -> Outcome:
-        """Run to the end, or to the first violation."""
-        try:
-            self._live()
-        except Violation as violation:
-            self.outcome.violation = str(violation)
-        self.outcome.commits = len(self.decided)
-        return self.outcome
-
-    def _live(self) -> None:
+    def live(self) -> None:
+        """Run to the end: troubles, healing, recovery."""
         for name in self.names:
             self._start(name)
         for when in range(0, int(CHAOS), 100):
             self.network.at(when + self.rng.random() * 100, "trouble", "")
             self.network.at(when + self.rng.random() * 100, "propose", self.rng.choice(self.names))
-        self._pass(CHAOS)
+        self.wait(CHAOS)
         self._heal()
         self.demand()
         for until in range(int(CHAOS), int(CHAOS + RECOVERY), 100):
-            self._pass(until)
+            self.wait(until)
             if not self.missing():
                 return
         raise Violation(f"liveness: {self.missing()} {RECOVERY:.0f} units after the network healed")
@@ -134,10 +116,13 @@ class StakeWorld:
         late = [value for value in last if not self.proposed[value].issuperset(self.honest)]
         return f"{', '.join(late)} not applied everywhere" if late else ""
 
-    def _pass(self, until: float) -> None:
-        for event in self.network.events(until):
-            self.outcome.events += 1
-            getattr(self, f"_on_{event.kind}")(event)
+    def count_commits(self) -> int:
+        """The heights that were decided."""
+        return len(self.decided)
+
+    def crashable(self) -> list[str]:
+        """Every honest validator that is up."""
+        return [name for name in self.honest if name in self.up]
 
     # What happens.
 
@@ -158,18 +143,6 @@ class StakeWorld:
     def _on_propose(self, event: Event) -> None:
         self._propose(event.node)
 
-    def _on_trouble(self, event: Event) -> None:
-        faults, rng = self.network.faults, self.rng
-        if self.healed:
-            return
-        if rng.random() < faults.partition + faults.one_way:
-            self.network.split(rng.random() * (faults.partition + faults.one_way) < faults.one_way)
-        else:
-            self.network.cut = set()
-        up = [name for name in self.honest if name in self.up]
-        if rng.random() < faults.crash and up:
-            self._crash(rng.choice(up))
-
     def _on_restart(self, event: Event) -> None:
         if event.node not in self.up:
             self._start(event.node)
@@ -185,12 +158,13 @@ class StakeWorld:
         self.life[name] += 1
         self.up[name] = self.make(name)
         self.network.at(self.rng.random() * TICK, "tick", name, self.life[name])
-        self._note(name, "start", "")
+        self.note(name, "start", "")
 
-    def _crash(self, name: str) -> None:
+    def crash(self, name: str) -> None:
+        """Stop a node; it comes back after a while."""
         del self.up[name]
         self.network.at(self.rng.choice((50.0, 1000.0, 3000.0)) * self.rng.random(), "restart", name)
-        self._note(name, "crash", "")
+        self.note(name, "crash", "")
 
     def _propose(self, name: str) -> None:
         if name in self.up:
@@ -207,10 +181,10 @@ class StakeWorld:
         while (ready := node.ready()) is not None:
             chance = 0.004 * self.network.faults.crash if honest else 0.0
             if chance and self.rng.random() < chance:
-                return self._crash(name)  # Before anything is written.
+                return self.crash(name)  # Before anything is written.
             self._persist(name, ready)
             if chance and self.rng.random() < chance:
-                return self._crash(name)  # Written, but not sent.
+                return self.crash(name)  # Written, but not sent.
             self._send(name, ready)
             for _, payload in ready.committed:
                 if honest and payload in self.proposed:
@@ -296,7 +270,7 @@ class StakeWorld:
                 )
             return
         self.decided.append(commit.block)
-        self._note("", "decide", f"{height} {commit.block.payload}")
+        self.note("", "decide", f"{height} {commit.block.payload}")
         self.stakes.append(self.punish(dict(self.stakes[-1]), commit.block))
 
     def punish(self, stakes: dict[str, int], block: Block) -> dict[str, int]:
@@ -312,10 +286,6 @@ class StakeWorld:
                 if not stakes[voter]:
                     del stakes[voter]
         return stakes
-
-    def _note(self, node: str, kind: str, words: str) -> None:
-        if self.traced:
-            self.outcome.trace.append(f"{self.network.now:9.2f} {node or '-':4} {kind:8} {words}".rstrip())
 
 
 def simulate_stake(
