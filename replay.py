@@ -13,6 +13,7 @@ from .errors import ConfigError
 from .nodes.consensus.simulation import Flight, Outcome
 
 LANE, LEFT, TOP = 170, 90, 96  # pixels: between lanes, beside them, above them
+WORDS, LEGEND = 260, 120  # pixels that the words of an event, and a kind of message in the legend, take
 SCALE, LEAST, MOST = 5.0, 2.0, 30.0  # pixels for a unit of time; between two moments at least and at most
 MAX_HEIGHT = 12_000  # pixels; of a longer run the beginning is drawn, and that is said
 COLOURS = {
@@ -74,7 +75,8 @@ def replay_svg(outcome: Outcome, title: str, until: float = inf) -> str:
     end, drawn = max(times, default=0.0), max(y, default=0.0)
     kinds = {kind: KINDS[i % len(KINDS)] for i, kind in enumerate(dict.fromkeys(f.kind for f in outcome.flights))}
     body = [*_lanes(x, y), *_arrows(outcome.flights, x, y, kinds), *_events(happenings, x, y)]
-    width, height = LEFT + LANE * len(lanes) + 260, max(y.values(), default=TOP) + 40
+    width = max(LEFT + LANE * len(lanes) + 2 * WORDS, 16 + LEGEND * len(kinds))
+    height = max(y.values(), default=TOP) + 40
     said = outcome.violation or "every invariant held"
     words = f"{title}: {said}" + (f" (drawn up to time {drawn:.0f} of {end:.0f})" if drawn < end else "")
     size = f'viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}"'
@@ -142,12 +144,12 @@ def _arrows(flights: Sequence[Flight], x: dict[str, float], y: dict[float, float
 
 def _events(happenings: Sequence[Happening], x: dict[str, float], y: dict[float, float]) -> list[str]:
     lines = []
-    beside = max(x.values(), default=0) + LANE / 2
+    beside = max(x.values(), default=0) + WORDS  # What concerns no node in particular.
     free = dict.fromkeys([*x.values(), beside], 0.0)  # Below this height a lane has room for words.
     shown = [one for one in happenings if one.kind != "send" and one.time in y]
     for (node, kind, time), together in groupby(shown, key=lambda one: (one.node, one.kind, one.time)):
         at, colour = x.get(node, beside), COLOURS.get(kind, "#222")
-        words = escape(f"{kind} {', '.join(one.words for one in together)}".strip()[:60])
+        words = escape(f"{kind} {', '.join(one.words for one in together)}".strip()[:40])
         free[at] = max(free[at] + 13, y[time] + 4)
         lines.append(f'<circle cx="{at:g}" cy="{y[time]:g}" r="4" fill="{colour}"/>')
         lines.append(f'<text class="e" x="{at + 8:g}" y="{free[at]:g}" style="fill:{colour}">{words}</text>')
@@ -156,6 +158,6 @@ def _events(happenings: Sequence[Happening], x: dict[str, float], y: dict[float,
 
 def _legend(kinds: dict[str, str]) -> list[str]:
     return [
-        f'<text x="{16 + 120 * i}" y="50" style="fill:{colour}">— {escape(kind)}</text>'
+        f'<text x="{16 + LEGEND * i}" y="50" style="fill:{colour}">— {escape(kind)}</text>'
         for i, (kind, colour) in enumerate(kinds.items())
     ]
