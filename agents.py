@@ -81,6 +81,8 @@ def _as_agent(given: Any) -> Agent:
         name = getattr(given, "name", None) or getattr(given, "__name__", "")
         own = {"model": given} if isinstance(given, BaseChatModel) else {"runnable": runnable}
         agent = Agent(str(name), **own)
+    if not isinstance(agent.role, str):
+        raise ConfigError(f"The role of {agent.name!r} was {agent.role!r}; give words, or leave it out.")
     if not isinstance(agent.name, str) or not agent.name.strip():
         raise ConfigError(f"An agent has no name: {given!r}. Give each a unique name.")
     return agent

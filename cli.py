@@ -162,6 +162,7 @@ def vote(
     """Count ballots by any rule; ties and missing majorities are said, never broken."""
     from .nodes.consensus.ballot_files import read_ballots  # noqa: PLC0415
     from .nodes.consensus.voting import tally  # noqa: PLC0415
+    from .nodes.text import clean  # noqa: PLC0415
 
     read = read_ballots(_text_of(file), str(file))
     given = {"rule": rule, "threshold": threshold, "electorate": _names(electorate), "quorum": _whole(quorum)}
@@ -170,14 +171,15 @@ def vote(
     )
     outcome = tally(read.ballots, **arguments)
     if as_json:
-        sys.stdout.write(json.dumps(outcome.to_dict(), ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(outcome.to_dict()) + "\n")
         return
     table = Table("option", "score", box=None, pad_edge=False)
     for option, score in sorted(outcome.to_dict()["scores"].items(), key=lambda item: (-item[1], item[0])):
-        table.add_row(f"[bold]{escape(option)}[/]" if option == outcome.winner else escape(option), f"{score:g}")
+        shown = escape(clean(option))
+        table.add_row(f"[bold]{shown}[/]" if option == outcome.winner else shown, f"{score:,}")
     console = Console()
     console.print(table)
-    said = f"decided: {outcome.winner}" if outcome.decided else f"undecided: {outcome.reason}"
+    said = clean(f"decided: {outcome.winner}" if outcome.decided else f"undecided: {outcome.reason}")
     console.print(f"{outcome.rule} of {outcome.counted} ballots; {said}", highlight=False, markup=False)
 
 
@@ -186,7 +188,7 @@ def simulate(
     protocol: Annotated[str, typer.Argument(help="raft, pbft, twins, bft, stake or agreement.")],
     seeds: Annotated[int, typer.Option(min=1, help="How many runs, from seed 0 on.")] = 200,
     nodes: Annotated[int | None, typer.Option(min=1, help="How many nodes; the seed chooses else.")] = None,
-    faults: Annotated[str, typer.Option(help="Fault classes that may be on: drop,crash,...; all else.")] = "",
+    faults: Annotated[str, typer.Option(help="Fault classes that may be on: drop,crash,... or none; all else.")] = "",
     seed: Annotated[int | None, typer.Option(help="Replay this one seed.")] = None,
     trace: Annotated[bool, typer.Option("--trace", help="With --seed: print what happens.")] = False,
     drawing: Annotated[Path | None, typer.Option(help="With --seed: draw the run into this .svg file.")] = None,
@@ -194,9 +196,9 @@ def simulate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> int:
     """Run a protocol under simulated faults, one seed a run, and check what must hold after every step."""
-    from .simulate import checked_classes, simulate_many, smallest_faults, world_of  # noqa: PLC0415
+    from .simulate import faults_from, simulate_many, smallest_faults, world_of  # noqa: PLC0415
 
-    classes = checked_classes([name.strip() for name in faults.split(",") if name.strip()])
+    classes = faults_from(faults)
     world_of(protocol)
     if seed is not None:
         return _replay(protocol, seed, nodes, classes, trace, drawing, until, as_json)
@@ -215,7 +217,10 @@ def simulate(
         sys.stdout.write(f"{protocol}: {words}, {summary.cpu_seconds:.1f} s CPU: {summary.violations} violations\n")
         for found in summary.failures[:5]:
             left = smallest_faults(protocol, cast("int", found["seed"]), nodes, classes)
-            again = f"agora simulate {protocol} --seed {found['seed']} --faults {','.join(left)} --trace"
+            size = f" --nodes {nodes}" if nodes else ""
+            again = (
+                f"agora simulate {protocol} --seed {found['seed']}{size} --faults {','.join(left) or 'none'} --trace"
+            )
             sys.stdout.write(f"seed {found['seed']}: {found['violation']}\n  replay: {again}\n")
     return 1 if summary.violations else 0
 
@@ -258,11 +263,13 @@ def _text_of(file: Path) -> str:
 def _names(given: str | None) -> list[str] | int | None:
     if given is None or not given.strip():
         return None
-    return int(given) if given.strip().isdecimal() else [name.strip() for name in given.split(",")]
+    number = _whole(given)
+    return number if isinstance(number, int) else [name.strip() for name in given.split(",")]
 
 
 def _whole(given: str | None) -> str | int | None:
-    return int(given) if given and given.strip().isdecimal() else given
+    short = given is not None and len(given) < 20 and given.strip().isascii()
+    return int(given) if given and short and given.strip().isdecimal() else given
 
 
 def _run(

@@ -66,6 +66,17 @@ def checked_classes(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names) or FAULTS
 
 
+def faults_from(given: str) -> tuple[str, ...]:
+    """Return fault classes from "drop,crash"; an empty text means all of them, "none" means none.
+
+    Raises:
+        ConfigError: There is no such class.
+    """
+    if given.strip() == "none":
+        return ()
+    return checked_classes([name.strip() for name in given.split(",") if name.strip()])
+
+
 def simulate_many(
     protocol: str, seeds: range, nodes: int | None, classes: Collection[str], jobs: int | None = None
 ) -> Iterator[Summary]:
@@ -83,10 +94,10 @@ def simulate_many(
     """
     summary = Summary(protocol)
     world_of(protocol)
-    chunks = [seeds[i : i + CHUNK] for i in range(0, len(seeds), CHUNK)]
+    chunks = (seeds[i : i + CHUNK] for i in range(0, len(seeds), CHUNK))
     work = partial(_some, protocol, nodes, tuple(classes))
     # "spawn": a forked child would inherit threads and locks of whoever uses this from a program.
-    with multiprocessing.get_context("spawn").Pool(min(jobs or os.cpu_count() or 1, len(chunks))) as pool:
+    with multiprocessing.get_context("spawn").Pool(min(jobs or os.cpu_count() or 1, len(seeds))) as pool:
         for outcomes, cpu in pool.imap_unordered(work, chunks):
             summary.cpu_seconds += cpu
             for outcome in outcomes:

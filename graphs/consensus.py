@@ -14,14 +14,14 @@ from langgraph.graph import END, START, StateGraph
 from ..agents import Agent, as_agents
 from ..errors import ConfigError, nearest
 from ..nodes import deliberation
-from ..nodes.ballots import MAX_OPTIONS
-from ..nodes.consensus.counting import RULES
+from ..nodes.ballots import MAX_OPTIONS, canonical
+from ..nodes.consensus.counting import RULES, share_of, weight_of
 from ..nodes.consensus.quorum import faults_tolerated
-from ..nodes.consensus.voting import tally
 from ..nodes.deliberation import ConsensusContext, ConsensusInput, ConsensusOutput, ConsensusState
 from ..nodes.panel import FAULTS
 from ..nodes.poll import CORES, ConsensusSpec
 from ..nodes.running import Node, Route
+from ..nodes.text import shorten
 
 PROTOCOLS = (*RULES, *CORES)
 ROLES = (
@@ -31,6 +31,7 @@ ROLES = (
     "You look for the simplest answer that fits.",
     "You argue from what is known for certain.",
 )
+MOST_AGENTS = 100  # that the command line makes up
 BYZANTINE = ("bft", "pbft", "stake")
 
 
@@ -43,7 +44,7 @@ def create_consensus(
     tolerate: int | None = None,
     faults: Mapping[str, str] | None = None,
     early_stop: bool = True,
-    options: Sequence[str] = (),
+    options: Sequence[str] | None = (),
     model: str | BaseChatModel | None = None,
     name: str = "consensus",
     seed: int = 0,
@@ -92,8 +93,16 @@ def create_consensus(
         raise ConfigError(
             f"There is no protocol {protocol!r}. Protocols: {', '.join(PROTOCOLS)}.{nearest(str(protocol), PROTOCOLS)}"
         )
-    if isinstance(rounds, bool) or not isinstance(rounds, int) or rounds < 1:
-        raise ConfigError(f"rounds was {rounds!r}; give a whole number, at least 1.")
+    for argument, number, least in (("rounds", rounds, 1), ("seed", seed, None)):
+        if isinstance(number, bool) or not isinstance(number, int) or (least is not None and number < least):
+            raise ConfigError(
+                f"{argument} was {number!r}; give a whole number" + (f", at least {least}." if least else ".")
+            )
+    if model is not None and not isinstance(model, str | BaseChatModel):
+        raise ConfigError(f"model was {model!r}; give a chat model or the name of one.")
+    share_of("threshold", threshold)
+    for agent in known:
+        weight_of(agent.name, agent.weight)
     spec = ConsensusSpec(
         name=name,
         agents=known,
@@ -103,11 +112,10 @@ def create_consensus(
         tolerate=_tolerated(protocol, tolerate, len(known)),
         faults=_known_faults(faults or {}, names),
         early_stop=early_stop,
-        options=_known_options(options),
+        options=_known_options(() if options is None else options),
         model=model,
         seed=seed,
     )
-    tally({}, **spec.counting())  # Refuses a wrong threshold or weight now, not after the agents were asked.
     builder = StateGraph(
         ConsensusState, context_schema=ConsensusContext, input_schema=ConsensusInput, output_schema=ConsensusOutput
     )
@@ -130,9 +138,9 @@ def panel(given: str) -> list[Agent]:
         (['agent-1', 'agent-2'], ['ann', 'bob'])
     """
     text = given.strip()
-    if text.lstrip("+-").isdecimal():
-        if int(text) < 1:
-            raise ConfigError(f"agents was {text}; at least 1 is needed.")
+    if text.removeprefix("-").isdecimal():
+        if not 1 <= int(text[:9]) <= MOST_AGENTS:
+            raise ConfigError(f"agents was {shorten(text, 40)}; give 1 to {MOST_AGENTS}, or their names.")
         names = [f"agent-{number}" for number in range(1, int(text) + 1)]
     else:
         names = [name.strip() for name in text.split(",")]
@@ -185,10 +193,14 @@ def _known_faults(faults: Mapping[str, str], names: Sequence[str]) -> dict[str, 
 
 def _known_options(options: Sequence[str]) -> tuple[str, ...]:
     limit = MAX_OPTIONS
-    if isinstance(options, str) or not all(isinstance(option, str) and option.strip() for option in options):
+    texts = isinstance(options, Sequence) and not isinstance(options, str)
+    if not texts or not all(isinstance(option, str) and option.strip() for option in options):
         raise ConfigError(f"options was {options!r}; give a list of texts.")
-    if len(set(options)) != len(options) or len(options) > limit or len(options) == 1:
-        raise ConfigError(f"options were {', '.join(options)}; give 2 to {limit}, each once, or none.")
+    if len({canonical(option) for option in options}) != len(options) or len(options) > limit or len(options) == 1:
+        raise ConfigError(
+            f"options were {', '.join(options)}; give 2 to {limit} that differ in more than case and closing "
+            "punctuation, each once, or none."
+        )
     return tuple(options)
 
 

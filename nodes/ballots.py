@@ -5,24 +5,37 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model
 
 from .ask import Reply, read_json
 from .panel import Question, pick
 from .text import clean, shorten
 
 MAX_ANSWER = 200  # characters of a proposed answer
+MAX_REASON = 300  # characters of a reason that are kept
 MAX_OPTIONS = 26  # options in one vote: one letter each
 ABSTAIN = "abstain"
+
+
+def _cut_reason(value: Any) -> Any:
+    return value[:MAX_REASON] if isinstance(value, str) else value
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+# A reason that is too long is cut and costs no vote; the limit in the schema is for models that a grammar constrains.
+Reason = Annotated[str, BeforeValidator(_cut_reason), Field(max_length=MAX_REASON)]
 
 
 class Proposal(BaseModel):
     """An agent's own answer; an empty one is an abstention."""
 
-    reason: str = Field(default="", max_length=300)
-    answer: str = Field(max_length=MAX_ANSWER)
+    reason: Reason = ""
+    answer: Annotated[str, BeforeValidator(_as_text), Field(max_length=MAX_ANSWER)]
 
 
 def proposal_question() -> Question:
@@ -69,6 +82,8 @@ def canonical(answer: str) -> str:
     Example:
         >>> canonical(" Blue. ") == canonical("blue"), canonical("1,000") == canonical("1000")
         (True, True)
+        >>> canonical(".5") == canonical("5")
+        False
     """
     plain = tidy(answer).casefold()
     return plain.replace(",", "") if re.fullmatch(r"[$€£]?-?\d{1,3}(,\d{3})+(\.\d+)?", plain) else plain
@@ -78,10 +93,13 @@ def tidy(answer: str) -> str:
     """An answer without extra space and the signs around it.
 
     Example:
-        >>> tidy(' "Blue". ')
-        'Blue'
+        >>> tidy(' "Blue". '), tidy("U.S."), tidy(".5")
+        ('Blue', 'U.S.', '.5')
     """
-    return " ".join(answer.split()).strip(" .!\"'`*") or answer.strip()
+    plain = " ".join(answer.split()).strip(" \"'`*")
+    ended = plain.rstrip("!")
+    ended = ended[:-1] if ended.endswith(".") and ended.count(".") == 1 else ended  # The dots of "U.S." stay.
+    return ended.strip(" \"'`*") or plain or answer.strip()
 
 
 _LETTERS = tuple(chr(ord("A") + i) for i in range(MAX_OPTIONS))
@@ -94,7 +112,7 @@ def _option_lines(label: str, option: str, reasons: Mapping[str, Sequence[str]])
 
 
 def _ballot_schema(kind: str, labels: tuple[str, ...]) -> tuple[type[BaseModel], BaseModel]:
-    reason: Any = (str, Field(default="", max_length=300))
+    reason: Any = (Reason, "")
     if kind == "choice":
         one: Any = Literal[(*labels, ABSTAIN)]
         schema = create_model("Vote", reason=reason, choice=(one, ...))
@@ -106,28 +124,62 @@ def _ballot_schema(kind: str, labels: tuple[str, ...]) -> tuple[type[BaseModel],
     return schema, schema(**{field: []})
 
 
-def _read_proposal(text: str) -> Proposal:
-    try:
-        return Proposal.model_validate(read_json(Reply(text)))
-    except (ValidationError, ValueError):
-        answer = " ".join(text.split())
-        if not answer:
-            raise ValueError("it said nothing") from None
-        if len(answer) > MAX_ANSWER:
-            raise ValueError(f"it said {len(answer):,} characters; an answer has at most {MAX_ANSWER}") from None
-        return Proposal(answer=answer)
+def _read_proposal(said: Any) -> BaseModel:
+    given = _object(said)
+    if given is not None:
+        return _validated(Proposal, given)
+    answer = " ".join(said.split())
+    if not answer:
+        raise ValueError("it said nothing")
+    if len(answer) > MAX_ANSWER:
+        raise ValueError(f"it said {len(answer):,} characters; an answer has at most {MAX_ANSWER}")
+    return Proposal(answer=answer)
 
 
-def _read_ballot(kind: str, schema: type[BaseModel], labels: Mapping[str, str], text: str) -> BaseModel:
+def _read_ballot(kind: str, schema: type[BaseModel], labels: Mapping[str, str], said: Any) -> BaseModel:
+    """A ballot in an object is read from its field alone: words in the reason are no vote."""
+    given, field = _object(said), _FIELD[kind]
+    if given is not None:
+        given = {**given, field: _labelled(kind, given.get(field), labels)}
+        return _validated(schema, given)
+    if kind == "choice":
+        found: Any = ABSTAIN if tidy(said).casefold() == ABSTAIN else pick(said, labels)
+    else:
+        parts = re.split(r"[>;\n]" if re.search(r"[>;\n]", said) else r",| and ", said)
+        found = list(dict.fromkeys(label for part in parts if (label := pick(part, labels))))
+    if not found:
+        raise ValueError(f"it named none of the options {', '.join(labels)}: {shorten(said, 80)!r}")
+    return schema(**{field: found})
+
+
+def _object(said: Any) -> dict[str, Any] | None:
+    """What was said as an object, when it is one; a text that only contains none is no object."""
+    if isinstance(said, Mapping):
+        return dict(said)
     try:
-        return schema.model_validate(read_json(Reply(text)))
-    except (ValidationError, ValueError):
-        if kind == "choice":
-            label = ABSTAIN if ABSTAIN in text.casefold() else pick(text, labels)
-            found: Any = label
-        else:
-            parts = [pick(part, labels) for part in re.split(r"[>,;\n]| then ", text) if part.strip()]
-            found = list(dict.fromkeys(part for part in parts if part))
-        if not found:
-            raise ValueError(f"it named none of the options {', '.join(labels)}: {shorten(text, 80)!r}") from None
-        return schema(**{_FIELD[kind]: found})
+        return read_json(Reply(said))
+    except ValueError:
+        return None
+
+
+def _labelled(kind: str, value: Any, labels: Mapping[str, str]) -> Any:
+    """Letters in any case and options in their own words become the options' letters."""
+    if isinstance(value, list) and kind != "choice":
+        return list(dict.fromkeys(_label(one, labels) for one in value))
+    return _label(value, labels)
+
+
+def _label(value: Any, labels: Mapping[str, str]) -> Any:
+    if not isinstance(value, str) or value in labels:
+        return value
+    plain = canonical(value)
+    same = [label for label, option in labels.items() if canonical(option) == plain]
+    return same[0] if len(same) == 1 else plain.upper() if plain.upper() in labels else plain
+
+
+def _validated(schema: type[BaseModel], given: Mapping[str, Any]) -> BaseModel:
+    try:
+        return schema.model_validate(given)
+    except ValidationError as invalid:
+        first = invalid.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'answer'}: {first['msg']}") from None

@@ -20,7 +20,7 @@ from .consensus.counting import Ballot
 from .consensus.voting import Outcome, tally
 from .panel import Heard, added, ask_all
 from .poll import ConsensusSpec, Poll
-from .running import Body
+from .running import Body, Work
 from .talk import cleaned, question_of
 
 
@@ -95,6 +95,7 @@ def propose(spec: ConsensusSpec, state: ConsensusState, config: RunnableConfig) 
         "ballots": [],
         "rounds": 0,
         "evidence": [],
+        "scores": {},
         "decision": None,
         "stop": "",
     }
@@ -114,7 +115,7 @@ def propose(spec: ConsensusSpec, state: ConsensusState, config: RunnableConfig) 
     start |= {"usage": added(start["usage"], heard), "reasons": reasons, "options": sorted(options, key=canonical)}
     if not votes:
         return _stopped_early(run, start, heard)
-    return _settled(run, {**state, **start}, start, poll, heard)
+    return (yield from _settled(run, {**state, **start}, start, poll, heard))
 
 
 def vote(spec: ConsensusSpec, state: ConsensusState, config: RunnableConfig) -> Body[dict[str, Any]]:
@@ -124,7 +125,7 @@ def vote(spec: ConsensusSpec, state: ConsensusState, config: RunnableConfig) -> 
     run.tell("asking", round=number, what="votes")
     poll = Poll(run.spec, run.tell, number, options=state["options"], shown=state["reasons"])
     heard = yield from _asked(run, state, poll, config)
-    return _settled(run, state, {"usage": added(state["usage"], heard)}, poll, heard)
+    return (yield from _settled(run, state, {"usage": added(state["usage"], heard)}, poll, heard))
 
 
 def after(state: ConsensusState) -> str:
@@ -150,7 +151,7 @@ def _asked(run: _Run, state: ConsensusState, poll: Poll, config: RunnableConfig)
 
 def _settled(
     run: _Run, state: Mapping[str, Any], update: dict[str, Any], poll: Poll, heard: Mapping[str, Heard]
-) -> dict[str, Any]:
+) -> Body[dict[str, Any]]:
     """Count a round: the update when it decides or was the last one, and the update for another round else."""
     spec = run.spec
     options = update.get("options") or state["options"]
@@ -168,7 +169,7 @@ def _settled(
         stakes=spec.weights(),
         seed=spec.seed + poll.number,
     )
-    agreement = agree(spec.protocol, group)
+    agreement: Agreement = yield Work(agree, (spec.protocol, group))
     outcome = agreement.outcome or tally(agreement.ballots, **spec.counting())
     run.tell("tally", round=poll.number, scores=outcome.to_dict()["scores"], decided=outcome.decided)
     said = [
@@ -208,7 +209,7 @@ def _closed(
     dissent = [
         {"voter": voter, "ballot": ballot, "reason": said.get(voter, "")}
         for voter, ballot in ballots.items()
-        if outcome.decided and ballot and (ballot if isinstance(ballot, str) else ballot[0]) != outcome.winner
+        if outcome.decided and ballot and not _wanted(spec, ballot, str(outcome.winner))
     ]
     run.tell("end", stop=stop, answer=answer)
     return {
@@ -222,6 +223,13 @@ def _closed(
         "dissent": dissent,
         "messages": [AIMessage(answer, name=spec.name)],
     }
+
+
+def _wanted(spec: ConsensusSpec, ballot: Ballot, winner: str) -> bool:
+    """Whether a ballot is for the winner: names it, approves of it, or has it first."""
+    if isinstance(ballot, str) or ballot is None:
+        return ballot == winner
+    return winner in ballot if spec.kind == "approval" else ballot[0] == winner
 
 
 def _stopped_early(run: _Run, update: dict[str, Any], heard: Mapping[str, Heard]) -> dict[str, Any]:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, SystemMessage, convert_to_messages
 from langchain_core.runnables import RunnableConfig
-from langgraph.errors import GraphBubbleUp
 from pydantic import BaseModel
 
 from ..agents import Agent
-from ..errors import BudgetExceeded
+from ..errors import BudgetExceeded, ConfigError
 from ..models import load_model
 from ..styles import answer_style
 from .ask import Answer, Reply, ask
-from .running import Body, ModelCall, UntilEnough, Work
+from .running import AgentCall, Body, UntilEnough, Work, is_cancelled
 from .text import clean, shorten
 from .threads import TimeLimitReached
 
 FAULTS = ("crashed", "slow", "lying", "babbling")
+MAX_SAID = 20_000  # characters that are read of what an agent says
 BABBLE = "vote \N{SNOWMAN} {{{ or not " * 50  # What a babbling agent says.
 
 
@@ -30,15 +30,15 @@ BABBLE = "vote \N{SNOWMAN} {{{ or not " * 50  # What a babbling agent says.
 class Question:
     """What is asked: the words, the shape of the answer for models, and how to read it from the text of a runnable.
 
-    `read` gets text and returns an object of `schema`, or raises a ValueError in words. `short` stands in the place of
-    the words for a small model, which takes a longer instruction for the question itself (SmolLM2 answers "json" then);
-    empty means that the conversation says it all.
+    `read` gets text, or an object, and returns one of `schema`, or raises a ValueError in words. `short` stands in the
+    place of the words for a small model, which takes a longer instruction for the question itself (SmolLM2 answers
+    "json" then); empty means that the conversation says it all.
     """
 
     words: str
     schema: type[BaseModel]
     fallback: BaseModel
-    read: Callable[[str], BaseModel]
+    read: Callable[[Any], BaseModel]
     short: str = ""
 
 
@@ -76,7 +76,7 @@ def ask_all(
         faults: Agent -> crashed (never answers), slow (asked only after all others), babbling (says nothing usable).
 
     Raises:
-        GraphBubbleUp: An agent's own interrupt.
+        ConfigError: The model of agents without one of their own cannot be loaded.
     """
     order = sorted(agents, key=lambda agent: faults.get(agent.name) == "slow")  # Stable: only the slow ones move.
     bodies = tuple(
@@ -122,7 +122,7 @@ def _heard(
     if fault == "crashed":
         return Heard(None, "crashed: it never answered", _usage(()))
     if fault == "babbling":
-        return replace(_understood(question, Reply(BABBLE)), usage=_usage(()))
+        return _understood(question, BABBLE, ())
     before = [*([SystemMessage(agent.role)] if agent.role else []), *talk]
     try:
         if agent.runnable is not None:
@@ -138,74 +138,113 @@ def _heard(
         )
     except BudgetExceeded as reason:
         return Heard(None, str(reason), _usage(()), over=True)
+    except ConfigError as error:  # A model of its own that cannot be loaded costs this agent's vote alone.
+        if agent.model is None:
+            raise
+        return Heard(None, str(error), _usage(()))
     if not answer.fell_back:
         return Heard(answer.value, None, _usage(answer.replies))
     last = answer.replies[-1]
-    rescued = _understood(question, last) if last.text and not last.failure else None
-    if rescued is not None and rescued.value is not None:
-        return replace(rescued, usage=_usage(answer.replies))
-    return Heard(None, answer.error, _usage(answer.replies))
+    rescued = _understood(question, last.text, answer.replies) if last.text and not last.failure else None
+    return rescued if rescued and rescued.value is not None else Heard(None, answer.error, _usage(answer.replies))
 
 
 def _from_runnable(
     agent: Agent, question: Question, messages: Sequence[AnyMessage], config: RunnableConfig, seconds: float | None
 ) -> Body[Heard]:
     assert agent.runnable is not None
-    given: Any = {"messages": list(messages)}
     try:
-        said = yield ModelCall(agent.runnable, given, config, seconds)
-    except (BudgetExceeded, GraphBubbleUp):
+        said = yield AgentCall(agent.runnable, {"messages": list(messages)}, _alone(config), seconds)
+        return _understood(question, said_by(said))
+    except (BudgetExceeded, KeyboardInterrupt, GeneratorExit):
         raise
     except TimeLimitReached:
-        return Heard(None, f"it gave no answer within {seconds:g} seconds", _usage((Reply(),)))
-    except Exception as error:  # Somebody else's code may raise anything; an agent that fails is data.
-        words = shorten(clean(f"{type(error).__name__}: {error}"), 300)
-        return Heard(None, f"it failed: {words}", _usage((Reply(),)))
-    return _understood(question, Reply(clean(text_of(said), 20_000)))
+        why = f"it gave no answer within {seconds:g} seconds"
+    except BaseException as error:  # Somebody else's code may raise anything, SystemExit too: it is data.
+        if is_cancelled(error):
+            raise
+        why = f"it failed: {shorten(clean(_words(error)), 300)}"
+    return Heard(None, why, _usage((Reply(),)))
 
 
-def _understood(question: Question, reply: Reply) -> Heard:
+def _alone(config: RunnableConfig) -> RunnableConfig:
+    """The config for an agent that may be a graph: it runs on its own.
+
+    As parts of this graph, agents that run at the same time would share one checkpoint, and mix up their answers.
+    """
+    alone: RunnableConfig = {"configurable": {}}
+    for key in ("callbacks", "tags", "max_concurrency"):
+        if key in config:
+            alone[key] = config[key]  # type: ignore[literal-required]
+    return alone
+
+
+def _words(error: BaseException) -> str:
     try:
-        return Heard(question.read(reply.text), None, _usage((reply,)))
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # Even its text may raise.
+        return type(error).__name__
+
+
+def _understood(question: Question, said: Any, usage: Sequence[Reply] = (Reply(),)) -> Heard:
+    try:
+        return Heard(question.read(said), None, _usage(usage))
     except ValueError as error:
-        return Heard(None, str(error), _usage((reply,)))
+        return Heard(None, str(error), _usage(usage))
 
 
-def text_of(said: Any) -> str:
-    """The text in whatever a runnable returns: text, a message, a graph's state."""
+def said_by(said: Any) -> str | dict[str, Any]:
+    """What a runnable returned, as text or as the object that was asked for: a message, a graph's state, an object.
+
+    Raises:
+        ValueError: It waits for a person.
+
+    Example:
+        >>> said_by({"messages": [("ai", "red")]}), said_by({"choice": "A"}), said_by(None)
+        ('red', {'choice': 'A'}, '')
+    """
     if isinstance(said, BaseMessage):
-        return str(said.text)
+        return clean(str(said.text), MAX_SAID)
     if isinstance(said, Mapping):
-        if said.get("answer"):
-            return text_of(said["answer"])
-        messages = said.get("messages") or []
-        return text_of(messages[-1]) if messages else ""
-    return "" if said is None else str(said)
+        if "__interrupt__" in said:
+            raise ValueError("it waits for a person, which an agent in a panel cannot")
+        if "messages" in said:
+            messages = said["messages"]
+            last = convert_to_messages(messages if isinstance(messages, list) else [messages])[-1:]
+            return said_by(last[0]) if last else ""
+        return {str(key): value for key, value in said.items()}
+    return clean("" if said is None else str(said), MAX_SAID)
 
 
 def pick(text: str, options: Mapping[str, str]) -> str | None:
-    """Return the label of the one option that a text names, by its label or by its words; None for none or several.
+    """Return the label of the one option that a text names, by its words or by its label; None for none or several.
+
+    A label counts when it is the whole answer or stands behind a word such as "option"; an option inside a longer one
+    that is named does not count.
 
     Example:
         >>> pick("I vote for B.", {"A": "red", "B": "blue"}), pick("Blue!", {"A": "red", "B": "blue"})
         ('B', 'B')
-        >>> pick("red or blue", {"A": "red", "B": "blue"}) is None
-        True
+        >>> pick("A hard question.", {"A": "red", "B": "blue"}) is None, pick("dark red", {"A": "red", "B": "dark red"})
+        (True, 'B')
     """
     plain = text.strip().strip(".!\"'`*").casefold()
-    for label, option in options.items():
-        if plain in (label.casefold(), option.strip().casefold()):
-            return label
-    by_words = [
-        label for label, option in options.items() if re.search(rf"(?<!\w){re.escape(option)}(?!\w)", text, re.I)
-    ]
-    by_label = [label for label in options if re.search(rf"(?<!\w){re.escape(label)}(?!\w)", text)]
-    found = by_words if len(by_words) == 1 else by_label
-    return found[0] if len(found) == 1 else None
-
-
-def _stands_in(words: str, text: str, flags: int = 0) -> bool:
-    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text, flags) is not None
+    exact = [label for label, option in options.items() if plain == option.strip().strip(".!\"'`*").casefold()]
+    if len(exact) == 1:
+        return exact[0]
+    named, rest = [], text
+    for label, option in sorted(options.items(), key=lambda item: -len(item[1])):
+        shorter = re.sub(rf"(?<!\w){re.escape(option)}(?!\w)", " ", rest, flags=re.IGNORECASE)
+        if shorter != rest:
+            named.append(label)
+            rest = shorter
+    if len(named) == 1:
+        return named[0]
+    if plain.upper() in options:
+        return plain.upper()
+    behind = re.findall(r"\b(?:vote(?: for)?|option|choose|choice|answer|pick)(?: is|:)? +([A-Z])\b", rest)
+    lettered = list(dict.fromkeys(label for label in behind if label in options))
+    return lettered[0] if len(lettered) == 1 and not named else None
 
 
 def _usage(replies: Sequence[Reply]) -> dict[str, float]:

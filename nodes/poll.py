@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
@@ -49,11 +50,6 @@ class ConsensusSpec:
         if self.rule in CHOICE_RULES:
             return "choice"
         return "approval" if self.rule == "approval" else "ranking"
-
-    @property
-    def quorum(self) -> int:
-        """How many ballots the protocol itself needs before it can decide."""
-        return (len(self.agents) + self.tolerate) // 2 + 1 if self.protocol == "bft" else 0
 
     @property
     def names(self) -> list[str]:
@@ -116,11 +112,26 @@ class Poll:
         if not self.votes or not self.spec.early_stop or len(self.box.ballots) == len(self.spec.agents):
             return False
         ballots = {name: self._counted(ballot) for name, ballot in self.box.ballots.items()}
-        heard_enough = sum(ballot is not None for ballot in ballots.values()) >= self.spec.quorum
-        if not heard_enough:
-            return False
+        if self.spec.tolerate:
+            return self._certain_despite_liars(ballots)
         options = self.options or None
         return tally_early(ballots, options=options, **self.spec.counting()) is not None
+
+    def _certain_despite_liars(self, ballots: Mapping[str, Ballot]) -> bool:
+        """Whether one option has a majority even when all liars that are tolerated are among those who chose it.
+
+        What a liar told us need not be what the protocol agrees on: it may have told others something else.
+        """
+        weights = {name: Fraction(str(weight)) for name, weight in self.spec.weights().items()}
+        total = sum(weights.values())
+        lost = Fraction(self.spec.tolerate) if self.spec.rule == "majority" else total / 3
+        if self.spec.rule == "majority":
+            weights, total = dict.fromkeys(weights, Fraction(1)), Fraction(len(weights))
+        votes: dict[Any, Fraction] = {}
+        for name, ballot in ballots.items():
+            if ballot is not None:
+                votes[ballot] = votes.get(ballot, Fraction(0)) + weights[name]
+        return 2 * (max(votes.values(), default=Fraction(0)) - lost) > total
 
     def _take(self, name: str, one: Heard) -> None:
         self.reasons[name] = clean(getattr(one.value, "reason", "") or "", 300)

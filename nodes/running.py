@@ -16,11 +16,12 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.tools import BaseTool, StructuredTool, Tool
 
 from .threads import TimeLimitReached, awaited_left_behind, left_behind, start
 
+GRACE = 1.0  # Seconds that cancelled work has to end.
 STALE = 100  # Connections of a closed loop that a model may still hold: the OpenAI client keeps so many alive.
 
 T = TypeVar("T")
@@ -163,6 +164,28 @@ class ModelCall:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentCall:
+    """One call of somebody's runnable within `seconds`; late ones raise TimeLimitReached.
+
+    One without an async body of its own runs in a daemon thread even under `ainvoke`, as a sync tool does.
+    """
+
+    runnable: Runnable[Any, Any]
+    given: Any
+    config: RunnableConfig
+    seconds: float | None
+
+    def run(self) -> Any:
+        return _within(self.seconds, left_behind(self.runnable.invoke, self.given, self.config))
+
+    async def arun(self) -> Any:
+        lambda_ = isinstance(self.runnable, RunnableLambda) and not hasattr(self.runnable, "afunc")
+        if lambda_ or type(self.runnable).ainvoke is Runnable.ainvoke:
+            return await awaited_left_behind(self.seconds, self.runnable.invoke, self.given, self.config)
+        return await _awaited_within(self.seconds, self.runnable.ainvoke(self.given, self.config))
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """One call of a tool within `seconds`, whether it was written sync or async; late ones raise TimeLimitReached.
 
@@ -250,13 +273,16 @@ class UntilEnough:
                     return results
                 ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in sorted(ended, key=tasks.__getitem__):
-                    results[tasks.pop(task)] = task.exception() or task.result()
+                    place = tasks.pop(task)
+                    cancelled = asyncio.CancelledError() if task.cancelled() else None
+                    results[place] = cancelled or task.exception() or task.result()
                     if self.enough(results):
                         return results
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            if tasks:  # One that does not let itself be cancelled is left behind.
+                await asyncio.wait(tasks, timeout=GRACE)
 
 
 def _put(came: SimpleQueue[tuple[int, Any]], place: int, result: Any, error: BaseException | None) -> None:
@@ -279,11 +305,21 @@ async def _awaited_outcome(effect: Effect) -> Outcome:
     except Exception as error:
         result = error
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
+        if is_cancelled(error):
             raise
-        result = error  # Nobody cancels this task: the callee raised it by itself.
+        result = error
     return Outcome(result, time.perf_counter() - clock)
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Whether an exception is the cancellation of this task, and not one that a callee raised by itself."""
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # No loop runs here.
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 def _within(seconds: float | None, future: Future[Any]) -> Any:

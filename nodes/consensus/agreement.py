@@ -24,7 +24,6 @@ from .signing import HmacSigner, canonical
 from .stake import Validator
 
 PATIENCE = 600  # ticks after which a group that has not agreed will not; the slowest seen took 90
-ABSTAINED = "(abstained)"
 SECRET = b"one process, one secret"  # All nodes live in this process; evidence is worth as much as the process.
 
 
@@ -143,7 +142,7 @@ def by_stake(group: Group) -> Agreement:
 
 
 def by_bft(group: Group) -> Agreement:
-    """Decide by Byzantine rounds. The protocol's own result is the outcome: most certified ballots, no tie."""
+    """Decide by Byzantine rounds: what more than half of all members want, by the certified ballots agreed on."""
     seats = [_Seat(name, _voter(name, group, ballot), audience) for name, ballot, audience in _faces(group)]
     honest = [seat for seat in seats if seat.name not in group.lies]
     for ticks in _time(seats):
@@ -151,17 +150,23 @@ def by_bft(group: Group) -> Agreement:
             result: Result = honest[0].node.result
             if result.mode == "undecided":
                 break
-            counts = {option or ABSTAINED: count for option, count in result.counts}
-            if result.value == "" and not result.tied:
-                outcome = Outcome(False, None, (), counts, "more abstained than voted for any option", "bft")
-                return Agreement(group.ballots, "", tuple(_vote_evidence(honest)), "", outcome, ticks)
-            tied = tuple(sorted(option or ABSTAINED for option in (result.value, *result.tied) if result.tied))
-            reason = f"{len(tied)} options have the most certified ballots: {', '.join(tied)}" if tied else ""
-            outcome = Outcome(not tied, None if tied else result.value, tied, counts, reason, "bft")
+            outcome = _by_majority(result, len(group.members))
             mode = "fallback" if result.mode == "fallback" else ""
-            return Agreement(group.ballots, reason, tuple(_vote_evidence(honest)), mode, outcome, ticks)
+            return Agreement(group.ballots, outcome.reason, tuple(_vote_evidence(honest)), mode, outcome, ticks)
     why = _too_few(group, (len(group.members) + group.tolerate) // 2 + 1)
     return Agreement({}, why, tuple(_vote_evidence(honest)), outcome=Outcome(False, None, reason=why, rule="bft"))
+
+
+def _by_majority(result: Result, members: int) -> Outcome:
+    """What more than half of the members want; the protocol itself is content with the most."""
+    counts = {option: count for option, count in result.counts if option}
+    abstained = sum(count for option, count in result.counts if not option)
+    winner = next((option for option, count in counts.items() if 2 * count > members), None)
+    most = max(counts.values(), default=0)
+    tied = () if winner else tuple(sorted(option for option, count in counts.items() if count == most))
+    given = ", ".join(f"{option} {count}" for option, count in sorted(counts.items()))
+    reason = "" if winner else f"no option has more than half: {given or 'no ballots'} of {members}"
+    return Outcome(winner is not None, winner, tied, counts, reason, "bft", sum(counts.values()), abstained)
 
 
 def whole_stakes(weights: Mapping[str, float]) -> dict[str, int]:
@@ -243,7 +248,9 @@ def _signer(name: str) -> HmacSigner:
 
 def _voter(name: str, group: Group, ballot: Ballot) -> Voter:
     value = ballot if isinstance(ballot, str) else ""  # An abstention is a ballot too: a quorum must be heard.
-    return Voter(name, list(group.members), signer=_signer(name), value=value, tolerate=group.tolerate)
+    signer, members = _signer(name), list(group.members)
+    # Patient enough for every ballot to be echoed and certified before the first coordinator counts them.
+    return Voter(name, members, signer=signer, value=value, tolerate=group.tolerate, timeout_ticks=12)
 
 
 def _signed(name: str, ballot: Ballot) -> str:

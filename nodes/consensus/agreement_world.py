@@ -55,8 +55,12 @@ def _wrong(protocol: str, group: Group, agreement: Agreement) -> str | None:
         missing = [v for v, b in honest.items() if b is not None and agreement.ballots.get(v) != b]
         return agreement.reason or (f"{protocol} lost the ballots of {', '.join(missing)}" if missing else None)
     outcome, wanted = agreement.outcome, set(honest.values())
-    if outcome is None or not (outcome.decided or outcome.tied or "abstained" in outcome.reason):
+    if outcome is None or not (outcome.decided or outcome.reason.startswith("no option has more than half")):
         return f"bft did not end: {agreement.reason}"
-    if len(wanted) == 1 and wanted != {None} and {outcome.winner} != wanted:
-        return f"bft chose {outcome.winner!r}, although all honest members want {wanted}"
+    liars = len(group.lies)
+    sure = [o for o in wanted if o and 2 * (list(honest.values()).count(o)) > len(group.members)]
+    if sure and outcome.winner != sure[0]:
+        return f"bft chose {outcome.winner!r}, although more than half of all members honestly want {sure[0]!r}"
+    if outcome.winner and 2 * (list(honest.values()).count(outcome.winner) + liars) <= len(group.members):
+        return f"bft chose {outcome.winner!r}, which no majority can have wanted"
     return None

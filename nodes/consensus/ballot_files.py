@@ -41,6 +41,7 @@ def read_ballots(text: str, name: str) -> BallotFile:
         >>> read_ballots('{"ballots": {"ann": ["a", "b"]}, "rule": "borda"}', "b.json").arguments
         {'rule': 'borda'}
     """
+    text = text.removeprefix("\ufeff")  # Excel puts it before what it saves as UTF-8.
     return _csv(text, name) if name.lower().endswith(".csv") else _json(text, name)
 
 
@@ -60,10 +61,12 @@ def _json(text: str, name: str) -> BallotFile:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    for i, (key, _) in enumerate(pairs):
-        if any(key == other for other, _ in pairs[:i]):
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
             raise ValueError(f"{key!r} stands there twice")
-    return dict(pairs)
+        found[key] = value
+    return found
 
 
 def _csv(text: str, name: str) -> BallotFile:
@@ -75,9 +78,13 @@ def _csv(text: str, name: str) -> BallotFile:
     if rows and rows[0][0].casefold() == "voter":
         weighted = len(rows[0]) > 1 and rows[0][1].casefold() == "weight"
         rows = rows[1:]
+    if rows and not any(len(row) > 1 for row in rows):
+        raise ConfigError(f"{name!r} has one column; put a comma between the voter and the vote.")
     ballots: dict[str, Any] = {}
     weights: dict[str, float] = {}
     for voter, *cells in rows:
+        if not voter:
+            raise ConfigError(f"{name!r} has a ballot without a voter: {', '.join(cells)}.")
         if voter in ballots:
             raise ConfigError(f"{name!r} has two ballots of {voter!r}; each voter has one.")
         if weighted:

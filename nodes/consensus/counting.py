@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import isfinite
 from typing import Any
 
 from ...errors import ConfigError, nearest
@@ -13,6 +13,9 @@ from .ranking import RANKED, Counted
 
 THRESHOLD_RULES = ("majority", "qualified", "unanimous", "weighted")
 RULES = (*THRESHOLD_RULES, *RANKED)
+
+SHARE = r"\s*\d{1,20}(\s*/\s*\d{1,20}|\.\d{0,20})?\s*|0?\.\d{1,20}"  # No exponents: 1e9999999 would take for ever.
+LARGEST = 10**30  # no weight reaches it
 
 Ballot = str | Sequence[str] | None
 Number = int | Fraction
@@ -52,7 +55,8 @@ class Count:
     """Ballots that were checked, sorted and weighed."""
 
     rule: str
-    size: int  # of the electorate
+    size: int  # of what shares are of
+    may_vote: int
     total: Number  # its weight
     cast: Mapping[str, tuple[str, ...]]
     abstained: tuple[str, ...]
@@ -90,21 +94,28 @@ def count_of(
     options: Collection[str] | None,
 ) -> Count:
     """Check ballots and everything that goes with them, and sort them by what can be counted."""
+    if not isinstance(ballots, Mapping):
+        raise ConfigError(f"The ballots are {type(ballots).__name__}; give a mapping: voter -> ballot.")
     if rule not in RULES:
         raise ConfigError(f"There is no rule {rule!r}. Rules: {', '.join(RULES)}.{nearest(str(rule), RULES)}")
     if rule == "weighted" and not weights:
         raise ConfigError("The rule weighted needs weights: voter -> weight.")
+    if not isinstance(weights or {}, Mapping):
+        raise ConfigError(f"The weights were {weights!r}; give a mapping: voter -> weight.")
     exact = {voter: weight_of(voter, weight) for voter, weight in (weights or {}).items()}
+    known = None if options is None else _names("options", options)
     members = _members(electorate, ballots)
-    ignored = tuple(voter for voter in ballots if members is not None and voter not in members)
-    read = {v: _ballot(v, b, rule, options) for v, b in ballots.items() if v not in ignored}
+    inside = None if members is None else set(members)
+    ignored = tuple(voter for voter in ballots if inside is not None and voter not in inside)
+    read = {v: _ballot(v, b, rule, known) for v, b in ballots.items() if inside is None or v in inside}
     cast = {voter: ranking for voter, ranking in read.items() if ranking}
     abstained = tuple(voter for voter, ranking in read.items() if not ranking)
     seen = dict.fromkeys(option for ranking in cast.values() for option in ranking)
     voters = members if members is not None else (read if rule == "unanimous" else cast)
     size = electorate if isinstance(electorate, int) else len(voters)
     total = sum((exact.get(voter, 1) for voter in voters), 0) + (size - len(voters))
-    return Count(rule, size, total, cast, abstained, ignored, exact, tuple(sorted(options if options else seen)))
+    may_vote = size if electorate is not None else len(read)
+    return Count(rule, size, may_vote, total, cast, abstained, ignored, exact, tuple(sorted(known or seen)))
 
 
 def _members(electorate: Collection[str] | int | None, ballots: Mapping[str, Ballot]) -> Collection[str] | None:
@@ -116,9 +127,13 @@ def _members(electorate: Collection[str] | int | None, ballots: Mapping[str, Bal
                 f"The electorate is {electorate!r}, but {len(ballots)} voted; give names or their number."
             )
         return tuple(ballots)
-    names = list(electorate)
-    if isinstance(electorate, str) or len(set(names)) != len(names) or not names:
-        raise ConfigError(f"The electorate was {electorate!r}; give the names of the voters, each once, at least one.")
+    return _names("electorate", electorate)
+
+
+def _names(what: str, given: Any) -> tuple[str, ...]:
+    names = tuple(given) if isinstance(given, Collection) and not isinstance(given, str | bytes | Mapping) else ()
+    if not names or not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names):
+        raise ConfigError(f"The {what} was {given!r}; give a list of names, each once, at least one.")
     return names
 
 
@@ -145,8 +160,9 @@ def _ballot(voter: str, ballot: Any, rule: str, options: Collection[str] | None)
 def weight_of(voter: str, weight: Any) -> Fraction:
     """A weight as an exact number."""
     usable = isinstance(weight, int | float | Fraction) and not isinstance(weight, bool)
-    if not usable or not isfinite(weight) or weight <= 0:
-        raise ConfigError(f"The weight of {voter!r} was {weight!r}; a weight is a finite number above 0.")
+    if not usable or not 0 < weight < LARGEST:
+        given = repr(weight) if not isinstance(weight, int) or abs(weight) < LARGEST else "far too large"
+        raise ConfigError(f"The weight of {voter!r} was {given}; a weight is a finite number above 0.")
     return Fraction(str(weight)) if isinstance(weight, float) else Fraction(weight)
 
 
@@ -154,8 +170,9 @@ def share_of(name: str, given: Any) -> Fraction | None:
     """A share such as "2/3" or 0.7 as an exact number; None stays None."""
     if given is None:
         return None
+    text = "" if isinstance(given, bool) else str(given)
     try:
-        share = None if isinstance(given, bool) else Fraction(str(given))
+        share = Fraction(text) if re.fullmatch(SHARE, text) else None
     except (ValueError, ZeroDivisionError):
         share = None
     if share is None or not 0 < share <= 1:
@@ -168,8 +185,6 @@ def quorum_of(given: Any, size: int) -> int:
     if given is None:
         return 0
     if isinstance(given, int) and not isinstance(given, bool) and given >= 1:
-        if given > size:
-            raise ConfigError(f"quorum was {given}, but only {size} may vote.")
         return given
     share = share_of("quorum", given)
     return 0 if share is None else -(-share.numerator * size // share.denominator)

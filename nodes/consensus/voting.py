@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
-from itertools import combinations_with_replacement, permutations
+from itertools import combinations_with_replacement, permutations, product
 from math import lcm
 from typing import Any
 
@@ -45,7 +45,7 @@ def tally(
             of the ballots, abstentions not counted; unanimity then still wants every voter.
         weights: Voter -> weight, a finite number above 0; 1 for who is not named.
         threshold: For qualified (default 2/3) and weighted: "2/3", 0.75, Fraction(3, 4); above 0, at most 1.
-        quorum: How many must not abstain: a whole number, or a share of the electorate such as "1/2".
+        quorum: How many must not abstain: a whole number, or a share such as "1/2" of who may vote.
         options: What may be voted for; without it whatever the ballots name.
 
     Returns:
@@ -65,9 +65,11 @@ def tally(
     """
     count = count_of(ballots, rule, electorate, weights, options)
     share = share_of("threshold", threshold)
-    needed = quorum_of(quorum, count.size)
-    if len(count.cast) < needed:
-        return count.outcome((), {}, f"the quorum of {needed} is not reached: {len(count.cast)} of {count.size} voted")
+    needed, voted = quorum_of(quorum, count.may_vote), len(count.cast)
+    if electorate is not None and needed > count.may_vote:
+        raise ConfigError(f"quorum was {quorum!r}, but only {count.may_vote} may vote.")
+    if voted < needed:
+        return count.outcome((), {}, f"the quorum of {needed} is not reached: {voted} of {count.may_vote} voted")
     if not count.cast:
         return count.outcome((), {}, "nobody voted")
     if rule in THRESHOLD_RULES:
@@ -93,7 +95,7 @@ def tally_early(
 
     Sound and complete: it is certain exactly when every way to fill in the missing ballots (abstentions included) has
     the same winner, or when none of them can decide a vote by share. Only for schulze and irv, where all ways are
-    tried, it stays None above 20,000 ways.
+    tried, it stays None above 20,000 ways or six options.
 
     Args:
         ballots: What was cast so far.
@@ -127,7 +129,10 @@ def tally_early(
     if not missing:
         return now
     count = count_of(ballots, rule, electorate, weights, options)
-    if len(count.cast) < quorum_of(quorum, count.size):
+    needed = quorum_of(quorum, count.may_vote)
+    if len(count.cast) + len(missing) < needed:
+        return now  # The quorum is out of reach.
+    if len(count.cast) < needed:
         return None  # They may all abstain, or make the quorum.
     if rule in THRESHOLD_RULES:
         return now if _share_is_settled(count, now, missing, share_of("threshold", threshold)) else None
@@ -205,6 +210,8 @@ def _share_is_settled(count: Count, now: Outcome, missing: Sequence[str], thresh
     votes = {**_votes(count), "": 0}  # The empty name stands for an option that nobody has named yet.
     if count.rule == "unanimous":
         return len(votes) > 2 or bool(count.abstained)
+    if sum(_reaches(count, number, threshold) for number in votes.values()) > 1:
+        return True  # Two have reached the share, and neither can lose it.
     within = {option for option, number in votes.items() if _reaches(count, number + left, threshold)}
     if now.decided:
         return within <= {now.winner}
@@ -256,13 +263,14 @@ def _nobody_catches_up(rule: str, counted: Counted, left: Number, winner: str) -
 def _tried(rule: str, counted: Counted, weights: Sequence[Number], winner: str | None) -> bool:
     """Whether every way to fill in the missing ballots has the same winner; False when there are too many ways."""
     rankings: list[tuple[str, ...]] = [(), *permutations(counted.options)] if len(counted.options) <= 6 else []
-    if not rankings or len(set(weights)) > 1:
+    if not rankings:
         return False
-    ways = combinations_with_replacement(rankings, len(weights))
+    alike = len(set(weights)) == 1  # Then it does not matter who casts which ballot.
+    ways = combinations_with_replacement(rankings, len(weights)) if alike else product(rankings, repeat=len(weights))
     for number, filled in enumerate(ways):
         if number >= MAX_COMPLETIONS:
             return False
-        more = tuple((ranking, weights[0]) for ranking in filled if ranking)
+        more = tuple((ranking, weight) for ranking, weight in zip(filled, weights, strict=True) if ranking)
         _, best = standing(rule, Counted((*counted.ballots, *more), counted.options))
         if list(best) != [winner]:
             return False

@@ -12,7 +12,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from langgraph_agora import Agent, Budget, ConfigError, create_consensus
 from langgraph_agora.graphs.consensus import PROTOCOLS, faults_from, panel
+from langgraph_agora.nodes.ballots import vote_question
 from langgraph_agora.nodes.consensus.counting import RULES
+from langgraph_agora.nodes.panel import pick
 from langgraph_agora.testing import ScriptedModel
 
 QUESTION = {"messages": [("user", "Which colour shall the door have?")]}
@@ -24,7 +26,7 @@ def says(name, *answers):
 
     def answer(given):
         said = left.pop(0) if len(left) > 1 else left[0]
-        if isinstance(said, Exception):
+        if isinstance(said, BaseException):
             raise said
         return said
 
@@ -153,15 +155,123 @@ def test_without_early_stop_everybody_is_heard():
     assert len(decide(agents("red", "red", "red", "blue", "blue"), early_stop=False)["ballots"]) == 5
 
 
+@pytest.mark.parametrize("protocol", ["pbft", "bft", "stake"])
+@pytest.mark.parametrize("liar", ["a0", "a3"])
+def test_an_early_end_does_not_trust_what_a_liar_said(protocol, liar):
+    for _ in range(5):
+        assert decide(agents(*["red"] * 4), protocol=protocol, faults={liar: "lying"})["decision"] == "red"
+
+
+def test_byzantine_rounds_never_decide_for_a_minority():
+    result = decide(agents(*["red"] * 3, *["blue"] * 4), protocol="bft", early_stop=False)
+    assert (result["decision"], result["scores"]) == ("blue", {"blue": 4, "red": 3})
+
+
+# What is read as a ballot
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        ("B", "B"),
+        ("b.", "B"),
+        ("I vote for B.", "B"),
+        ("Blue!", "B"),
+        ("dark red", "C"),
+        ("I vote for dark red", "C"),
+        ("A hard question, let me think.", None),
+        ("red or blue", None),
+        ("", None),
+    ],
+)
+def test_a_text_is_a_vote_only_when_it_names_one_option(said, label):
+    assert pick(said, {"A": "red", "B": "blue", "C": "dark red"}) == label
+
+
+@pytest.mark.parametrize(
+    ("said", "choice"),
+    [
+        ({"reason": "Not red.", "choice": "b"}, "B"),
+        ({"reason": "red is bad. " * 30, "choice": "B"}, "B"),
+        ({"choice": "Blue"}, "B"),
+        ('{"reason": "Not red.", "choice": "b"}', "B"),
+        ("abstain", "abstain"),
+        ("I do not abstain: blue", "B"),
+    ],
+)
+def test_a_ballot_in_an_object_is_read_from_its_field_alone(said, choice):
+    assert vote_question("choice", ["red", "blue"], {}).read(said).choice == choice
+
+
+def test_a_ranking_may_be_given_in_letters_words_or_an_object():
+    read = vote_question("ranking", ["Rome, Italy", "Paris, France"], {}).read
+    assert read("Paris, France > Rome, Italy").ranking == ["B", "A"]
+    assert read({"reason": "Rome last", "ranking": ["b", "a"]}).ranking == ["B", "A"]
+    with pytest.raises(ValueError, match="ranking"):
+        read({"ranking": ["Z"]})
+
+
+def test_runnables_may_answer_in_objects_and_graphs_in_messages():
+    given = [
+        says("a", {"reason": "because", "answer": "red"}),
+        says("b", {"messages": [{"role": "assistant", "content": "red"}]}),
+        says("c", {"answer": 5}),
+    ]
+    result = decide(given, early_stop=False)
+    assert [row["ballot"] for row in result["ballots"]] == ["red", "red", "5"]
+    assert result["ballots"][0]["reason"] == "because"
+
+
+def test_a_long_reason_costs_no_vote():
+    given = [Agent(f"m{i}", model=ScriptedModel([{"reason": "x" * 301, "answer": "red"}])) for i in range(3)]
+    result = decide(given, early_stop=False)
+    assert result["decision"] == "red"
+    assert result["usage"]["m0"]["calls"] == 1
+
+
+def test_approving_of_the_winner_is_no_dissent():
+    given = agents(("red", "red, blue"), ("blue", "blue"), ("red", "blue"))
+    assert decide(given, protocol="approval", early_stop=False)["dissent"] == []
+
+
 # Agents that fail
 
 
-@pytest.mark.parametrize("bad", ["", "word salad " * 100, RuntimeError("down"), None, {"messages": []}, b"\x00"])
+class Rude:
+    def __str__(self):
+        raise RuntimeError("I have no words")
+
+
+BAD = [
+    "", "word salad " * 100, RuntimeError("down"), None, b"\x00", {"messages": []}, {"messages": {"a": 1}},
+    {"messages": 5}, Rude(), SystemExit(3), asyncio.CancelledError(), {"__interrupt__": []}, {"choice": "?"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: type(bad).__name__)
 def test_an_agent_that_says_nothing_usable_abstains(bad):
     result = decide([*agents("red", "red"), says("bad", bad)], rounds=1, early_stop=False)
     assert result["decision"] == "red"
     row = next(row for row in result["ballots"] if row["voter"] == "bad")
-    assert row["ballot"] is None or row["ballot"] not in ("red",)
+    assert row["ballot"] is None or row["ballot"] != "red"
+    graph = create_consensus([*agents("red", "red"), says("bad", bad)], rounds=1, early_stop=False).compile()
+    assert asyncio.run(graph.ainvoke(QUESTION))["decision"] == "red"
+
+
+def test_an_agent_whose_own_model_cannot_be_loaded_abstains():
+    result = decide([*agents("red", "red"), Agent("z", model="nosuch:thing")], early_stop=False)
+    assert result["decision"] == "red"
+    assert "nosuch:thing" in result["ballots"][2]["error"]
+
+
+def test_agents_that_hang_block_nobody_under_ainvoke():
+    release = threading.Event()
+    hanging = [RunnableLambda(lambda given: release.wait(30) and "blue", name=f"h{i}") for i in range(6)]
+    graph = create_consensus([*hanging, *agents(*["red"] * 7)]).compile()
+    started = time.monotonic()
+    result = asyncio.run(graph.ainvoke(QUESTION))
+    release.set()
+    assert (result["decision"], time.monotonic() - started < 15) == ("red", True)
 
 
 @pytest.mark.parametrize("fault", ["crashed", "slow", "babbling", "lying"])
@@ -250,6 +360,13 @@ def test_events_tell_what_happens_as_it_happens():
         ({"faults": {"ann": "crashd"}}, "Did you mean 'crashed'?"),
         ({"options": ["one"]}, "give 2 to 26"),
         ({"options": ["one", "one"]}, "each once"),
+        ({"options": ["Red", "red."]}, "more than case"),
+        ({"options": 5}, "options was 5"),
+        ({"seed": "abc"}, "seed was 'abc'"),
+        ({"model": 5}, "model was 5"),
+        ({"threshold": "abc"}, "threshold was 'abc'"),
+        ({"agents": [Agent("ann", weight=-1)]}, "weight of 'ann' was -1"),
+        ({"agents": [Agent("ann", role=5)]}, "The role of 'ann' was 5"),
         ({"protocol": "weighted", "agents": [Agent("ann", weight=-1)]}, "weight of 'ann' was -1"),
         ({"protocol": "stake", "agents": [Agent("ann", weight=float("inf"))]}, "weight of 'ann' was inf"),
     ],

@@ -38,7 +38,15 @@ def test_a_tie_is_said_and_not_broken_by_the_coordinator():
     ballots = dict(zip([*FOUR, "eva"], ["red", "red", "blue", "blue", "green"], strict=True))
     outcome = agree("bft", Group([*FOUR, "eva"], ballots, tolerate=1)).outcome
     assert not outcome.decided
-    assert set(outcome.tied) <= {"red", "blue"}
+    assert outcome.tied == ("blue", "red")
+
+
+@pytest.mark.parametrize("said", ["rrrbbbb", "rrbb", "rrgb", "rrrrrrrrrbbbbbbbbbb"])
+def test_byzantine_rounds_decide_by_a_majority_of_all_members(said):
+    ballots = {f"a{i}": one for i, one in enumerate(said)}
+    outcome = agree("bft", Group(list(ballots), ballots, tolerate=(len(said) - 1) // 3)).outcome
+    most = max(set(said), key=said.count)
+    assert outcome.winner == (most if 2 * said.count(most) > len(said) else None)
 
 
 def test_the_same_seed_gives_the_same_agreement():

@@ -259,6 +259,18 @@ def test_without_options_a_missing_ballot_may_name_anything():
     assert tally_early(votes("red", "blue"), rule="unanimous", electorate=MEMBERS).decided is False
 
 
+def test_what_can_never_be_decided_is_certain_too():
+    assert tally_early({"ann": "a", "bob": "b"}, rule="qualified", threshold="1/3", electorate=MEMBERS[:3]).tied == (
+        "a",
+        "b",
+    )
+    early = tally_early({"ann": None}, rule="majority", quorum=2, electorate=MEMBERS[:2])
+    assert "quorum of 2" in early.reason
+    weights = {"ann": 2, "bob": 1, "cem": 1, "dee": 3}
+    known = {"rule": "irv", "options": ["a", "b"], "electorate": MEMBERS[:4], "weights": weights}
+    assert tally_early({"cem": ["a"], "dee": ["a"]}, **known).winner == "a"
+
+
 # One vote for each voter
 
 
@@ -284,6 +296,8 @@ def test_a_quorum_has_to_be_reached():
     assert tally(ballots, rule="plurality", quorum=2, electorate=MEMBERS).decided
     assert tally(ballots, rule="plurality", quorum="2/5", electorate=MEMBERS).decided
     assert "quorum of 3" in tally(ballots, rule="plurality", quorum="1/2", electorate=MEMBERS).reason
+    assert "2 of 5 voted" in tally(ballots, rule="plurality", quorum="1/2").reason, "who abstains was asked too"
+    assert not tally(ballots, rule="plurality", quorum=9).decided
 
 
 @settings(derandomize=True, deadline=None)
@@ -312,6 +326,13 @@ def test_capped_weights_leave_nobody_a_third_and_keep_the_order(weights):
         ({"rule": "qualified", "threshold": 0}, "threshold was 0"),
         ({"rule": "qualified", "threshold": True}, "threshold was True"),
         ({"rule": "qualified", "threshold": float("nan")}, "threshold was nan"),
+        ({"rule": "qualified", "threshold": "1e999999999"}, "threshold was '1e999999999'"),
+        ({"rule": "weighted", "weights": ["ann"]}, "give a mapping"),
+        ({"rule": "weighted", "weights": {"ann": 10**400}}, "far too large"),
+        ({"rule": "majority", "electorate": 2.5}, "The electorate was 2.5"),
+        ({"rule": "majority", "electorate": [["a"]]}, "The electorate was [['a']]"),
+        ({"rule": "majority", "options": "red"}, "The options was 'red'"),
+        ({"rule": "majority", "options": [1, "x"]}, "The options was [1, 'x']"),
         ({"rule": "weighted"}, "needs weights"),
         ({"rule": "weighted", "weights": {"ann": -1}}, "weight of 'ann' was -1"),
         ({"rule": "weighted", "weights": {"ann": 0}}, "weight of 'ann' was 0"),
@@ -349,6 +370,7 @@ def test_files_in_json_and_csv_hold_ballots():
     weighted = read_ballots("voter,weight,first,second\nann,2,red,blue\nbob,1,,\n", "b.CSV")
     assert weighted.ballots == {"ann": ["red", "blue"], "bob": None}
     assert weighted.arguments == {"weights": {"ann": 2.0, "bob": 1.0}}
+    assert read_ballots("\ufeffvoter,vote\nann,red\n", "b.csv").ballots == {"ann": "red"}, "as Excel saves it"
 
 
 @pytest.mark.parametrize(
@@ -361,6 +383,8 @@ def test_files_in_json_and_csv_hold_ballots():
         ("ann,red\nann,blue\n", "b.csv", "two ballots of 'ann'"),
         ("voter,weight,vote\nann,much,red\n", "b.csv", "the weight 'much'"),
         ('ann,"red\n', "b.csv", "is not CSV"),
+        ("voter;vote\nann;red\n", "b.csv", "has one column"),
+        (",blue\nann,red\n", "b.csv", "a ballot without a voter"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_in_words(text, name, message):
