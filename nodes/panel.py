@@ -175,7 +175,7 @@ def _alone(config: RunnableConfig) -> RunnableConfig:
     alone: RunnableConfig = {"configurable": {}}
     for key in ("callbacks", "tags", "max_concurrency"):
         if key in config:
-            alone[key] = config[key]  # type: ignore[literal-required]
+            alone[key] = config[key]
     return alone
 
 
