@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from ...errors import ConfigError
@@ -68,6 +69,11 @@ class Ready(NamedTuple):
     entries: tuple[Entry, ...]
     messages: tuple[Message, ...]
     committed: tuple[tuple[int, Any], ...]
+
+
+# Where most of them are made, tuples become messages without the call of a Python function: a tenth of a commit's time.
+_message: Callable[[tuple[Any, ...]], Message] = partial(tuple.__new__, Message)
+_ready: Callable[[tuple[Any, ...]], Ready] = partial(tuple.__new__, Ready)
 
 
 class Raft:
@@ -177,9 +183,10 @@ class Raft:
         """Take a message. One that is malformed, misdirected or from no member changes nothing."""
         if not well_formed(message) or message.to != self.id or message.sender not in self.peers:
             return
-        if message.term > self.term:
-            self._follow(message.term, message.sender if message.kind == APPEND else None)
-        elif message.term < self.term:
+        term = message.term
+        if term > self.term:
+            self._follow(term, message.sender if message.kind == APPEND else None)
+        elif term < self.term:
             if message.kind in (VOTE, APPEND):  # So that a stale candidate or leader learns of the new term.
                 self._send(VOTE_REPLY if message.kind == VOTE else APPEND_REPLY, message.sender, ok=False)
             return
@@ -196,12 +203,14 @@ class Raft:
         if same and not self._outbox and len(log) == written and commit == applied:
             return None
         self._kept = len(log)
-        self._offered = Ready(
-            None if same else (self.term, self.vote),
-            written + 1,
-            tuple(log[written:]) if len(log) > written else (),
-            tuple(self._outbox),
-            tuple([(i + 1, log[i].value) for i in range(applied, commit)]) if commit > applied else (),
+        self._offered = _ready(
+            (
+                None if same else (self.term, self.vote),
+                written + 1,
+                tuple(log[written:]) if len(log) > written else (),
+                tuple(self._outbox),
+                tuple([(i + 1, log[i].value) for i in range(applied, commit)]) if commit > applied else (),
+            )
         )
         self._outbox = []
         return self._offered
@@ -211,8 +220,10 @@ class Raft:
         done, self._offered = self._offered, None
         if done is None:
             return
-        self.applied += len(done.committed)
-        self._state = done.state or self._state
+        if done.committed:
+            self.applied += len(done.committed)
+        if done.state:
+            self._state = done.state
         if done.entries:
             self._written = min(done.first + len(done.entries) - 1, self._kept)
         if self.role == LEADER and done.entries:
@@ -277,11 +288,8 @@ class Raft:
         before, log = self.next[peer] - 1, self.log
         entries = tuple(log[before : before + self.max_batch]) if len(log) > before else ()
         self.next[peer] = before + len(entries) + 1
-        self._outbox.append(
-            Message(
-                APPEND, self.id, peer, self.term, before, log[before - 1].term if before else 0, entries, self.commit
-            )
-        )
+        term = log[before - 1].term if before else 0
+        self._outbox.append(_message((APPEND, self.id, peer, self.term, before, term, entries, self.commit, True, 0)))
 
     def _on_append(self, message: Message) -> None:
         if self.role == LEADER:
@@ -295,12 +303,15 @@ class Raft:
             self._send(APPEND_REPLY, message.sender, index=before, ok=False, hint=hint, log_term=self._term_at(hint))
         else:
             matched = before + len(message.entries)
-            if message.entries:
+            if before == len(self.log):
+                self.log += message.entries
+            elif message.entries:
                 self._append(before, message.entries)
             if message.commit > self.commit:
                 self.commit = max(self.commit, min(message.commit, matched))
             if message.entries or matched > message.commit:  # Else the leader knows: one message in four is saved.
-                self._outbox.append(Message(APPEND_REPLY, self.id, message.sender, self.term, matched))
+                reply = (APPEND_REPLY, self.id, message.sender, self.term, matched, 0, (), 0, True, 0)
+                self._outbox.append(_message(reply))
 
     def _append(self, before: int, entries: Sequence[Entry]) -> None:
         """Keep what matches; from the first conflict on, the leader's entries replace the node's own."""
@@ -324,7 +335,8 @@ class Raft:
         elif message.index > self.match[peer] and message.index <= len(self.log):
             self.match[peer] = message.index
             self.next[peer] = max(self.next[peer], message.index + 1)
-            if not self._commit() and self.next[peer] <= len(self.log):
+            committed = message.index > self.commit and self._commit()
+            if not committed and self.next[peer] <= len(self.log):
                 self._replicate(peer)
 
     def _back(self, index: int, term: int) -> int:
@@ -375,4 +387,7 @@ def well_formed(message: Any) -> bool:
         and hint >= 0
     ):
         return False
-    return not entries or all(type(entry) is Entry and type(entry.term) is int and entry.term > 0 for entry in entries)
+    for entry in entries:  # noqa: SIM110  (`all` of a generator takes 3 % of a commit's time)
+        if type(entry) is not Entry or type(entry[0]) is not int or entry[0] < 1:
+            return False
+    return True
