@@ -9,6 +9,8 @@ import time
 import pytest
 from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import interrupt
 
 from langgraph_agora import Agent, Budget, ConfigError, create_consensus
 from langgraph_agora.graphs.consensus import PROTOCOLS, faults_from, panel
@@ -256,6 +258,28 @@ def test_an_agent_that_says_nothing_usable_abstains(bad):
     assert row["ballot"] is None or row["ballot"] != "red"
     graph = create_consensus([*agents("red", "red"), says("bad", bad)], rounds=1, early_stop=False).compile()
     assert asyncio.run(graph.ainvoke(QUESTION))["decision"] == "red"
+
+
+def colour_graph(name, colour):
+    """An agent that is a graph: it says a colour, or asks a person when it has none."""
+
+    def say(state):
+        return {"messages": [("ai", colour or interrupt("Which colour?"))]}
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("say", say)
+    builder.add_edge(START, "say")
+    return builder.compile(name=name)
+
+
+def test_agents_that_are_graphs_run_alone_and_keep_their_answers_apart():
+    given = [colour_graph("g0", "red"), colour_graph("g1", "blue"), colour_graph("g2", "red"), colour_graph("g3", None)]
+    for number in range(5):
+        graph = create_consensus(given, early_stop=False, rounds=1).compile(InMemorySaver())
+        result = graph.invoke(QUESTION, {"configurable": {"thread_id": str(number)}})
+        assert [row["ballot"] for row in result["ballots"]] == ["red", "blue", "red", None]
+        assert result["ballots"][3]["error"]
+        assert "__interrupt__" not in result
 
 
 def test_an_agent_whose_own_model_cannot_be_loaded_abstains():
