@@ -10,6 +10,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, SystemMessage, convert_to_messages
 from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphInterrupt
 from pydantic import BaseModel
 
 from ..agents import Agent
@@ -22,6 +23,7 @@ from .text import clean, shorten
 from .threads import TimeLimitReached
 
 FAULTS = ("crashed", "slow", "lying", "babbling")
+WAITS = "it waits for a person, which an agent in a panel cannot"
 MAX_SAID = 20_000  # characters that are read of what an agent says
 BABBLE = "vote \N{SNOWMAN} {{{ or not " * 50  # What a babbling agent says.
 
@@ -163,7 +165,7 @@ def _from_runnable(
     except BaseException as error:  # Somebody else's code may raise anything, SystemExit too: it is data.
         if is_cancelled(error):
             raise
-        why = f"it failed: {shorten(clean(_words(error)), 300)}"
+        why = WAITS if isinstance(error, GraphInterrupt) else f"it failed: {shorten(clean(_words(error)), 300)}"
     return Heard(None, why, _usage((Reply(),)))
 
 
@@ -207,7 +209,7 @@ def said_by(said: Any) -> str | dict[str, Any]:
         return clean(str(said.text), MAX_SAID)
     if isinstance(said, Mapping):
         if "__interrupt__" in said:
-            raise ValueError("it waits for a person, which an agent in a panel cannot")
+            raise ValueError(WAITS)
         if "messages" in said:
             messages = said["messages"]
             last = convert_to_messages(messages if isinstance(messages, list) else [messages])[-1:]
