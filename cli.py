@@ -74,11 +74,11 @@ def run_react(
     trace: Annotated[Path | None, typer.Option(help="Write the steps to this JSON Lines file as they happen.")] = None,
 ) -> int:
     """One agent that thinks, acts and observes in turn, with a loop guard."""
-    from .budget import Budget  # noqa: PLC0415  (what a command needs is loaded when it runs: --help stays quick)
-    from .graphs.react import create_react  # noqa: PLC0415
-    from .models import load_model  # noqa: PLC0415
-    from .nodes.react import ReactContext  # noqa: PLC0415
-    from .tools import calculate, create_search, load_mcp  # noqa: PLC0415
+    from .budget import Budget
+    from .graphs.react import create_react
+    from .models import load_model
+    from .nodes.react import ReactContext
+    from .tools import calculate, create_search, load_mcp
 
     asked = _asked(question, 'agora run react "What is 17 * 23?"')
     budget = Budget(max_calls=budget_calls, max_tokens=budget_tokens, max_seconds=budget_seconds)
@@ -117,10 +117,10 @@ def run_consensus(
     trace: Annotated[Path | None, typer.Option(help="Write the ballots to this JSON Lines file as they come.")] = None,
 ) -> int:
     """Several agents that propose and vote; counting and agreeing is code."""
-    from .budget import Budget  # noqa: PLC0415
-    from .graphs.consensus import create_consensus, faults_from, panel  # noqa: PLC0415
-    from .models import load_model  # noqa: PLC0415
-    from .nodes.deliberation import ConsensusContext  # noqa: PLC0415
+    from .budget import Budget
+    from .graphs.consensus import create_consensus, faults_from, panel
+    from .models import load_model
+    from .nodes.deliberation import ConsensusContext
 
     asked = _asked(question, 'agora run consensus "Which colour has the sky?"')
     budget = Budget(max_calls=budget_calls, max_tokens=budget_tokens, max_seconds=budget_seconds)
@@ -160,9 +160,9 @@ def vote(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Count ballots by any rule; ties and missing majorities are said, never broken."""
-    from .nodes.consensus.ballot_files import read_ballots  # noqa: PLC0415
-    from .nodes.consensus.voting import tally  # noqa: PLC0415
-    from .nodes.text import clean  # noqa: PLC0415
+    from .nodes.consensus.ballot_files import read_ballots
+    from .nodes.consensus.voting import tally
+    from .nodes.text import clean
 
     read = read_ballots(_text_of(file), str(file))
     given = {"rule": rule, "threshold": threshold, "electorate": _names(electorate), "quorum": _whole(quorum)}
@@ -196,7 +196,7 @@ def simulate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> int:
     """Run a protocol under simulated faults, one seed a run, and check what must hold after every step."""
-    from .simulate import faults_from, simulate_many, smallest_faults, world_of  # noqa: PLC0415
+    from .simulate import faults_from, simulate_many, smallest_faults, world_of
 
     classes = faults_from(faults)
     world_of(protocol)
@@ -235,8 +235,8 @@ def _replay(
     until: float,
     as_json: bool,
 ) -> int:
-    from .replay import write_replay  # noqa: PLC0415
-    from .simulate import world_of  # noqa: PLC0415
+    from .replay import write_replay
+    from .simulate import world_of
 
     outcome = world_of(protocol)(seed, nodes, classes, trace or drawing is not None)
     if drawing is not None:
@@ -276,7 +276,7 @@ def _run(
     graph: Any, question: str, context: Any, budget: Any, console: Console, as_json: bool, trace: Path | None
 ) -> int:
     """Stream a graph on a question; draw it, trace it, print the result. Returns the exit code."""
-    from .display import Display, TraceFile, interrupted, outputs  # noqa: PLC0415
+    from .display import Display, TraceFile, interrupted, outputs
 
     display = Display(console)
     rows: dict[str, list[dict[str, Any]]] = {}
@@ -306,7 +306,7 @@ async def _follow(
 
     Async, because a sync stream that is interrupted first waits for the model call under way.
     """
-    from .display import row_of  # noqa: PLC0415
+    from .display import row_of
 
     state: dict[str, Any] = {}
     stream = graph.astream(
@@ -344,9 +344,9 @@ def draw(
     ] = None,
 ) -> None:
     """Draw a pattern: Mermaid text, or a picture."""
-    from importlib import import_module  # noqa: PLC0415
+    from importlib import import_module
 
-    from .drawing import write_drawing  # noqa: PLC0415
+    from .drawing import write_drawing
 
     if pattern not in PATTERNS:
         raise ConfigError(
@@ -363,7 +363,7 @@ def draw(
 @app.command("models")
 def models(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False) -> None:
     """List what can be used as --model now, and how to get the rest."""
-    from .models import list_models  # noqa: PLC0415
+    from .models import list_models
 
     rows = list_models()
     if as_json:
@@ -378,7 +378,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON li
 @app.command("doctor")
 def doctor() -> int:
     """Check the installation, and say what mends each finding."""
-    from .doctor import examine  # noqa: PLC0415
+    from .doctor import examine
 
     console, healthy = Console(), True
     with console.status("checking; the model is asked a question"):
@@ -393,7 +393,7 @@ def doctor() -> int:
 @app.command("version")
 def version() -> None:
     """Print the version."""
-    from importlib.metadata import version as installed  # noqa: PLC0415
+    from importlib.metadata import version as installed
 
     sys.stdout.write(f"langgraph-agora {installed('langgraph-agora')}\n")
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .repeats import FINAL, THINKING, View, tokens
+from .repeats import FINAL, THINKING, Seen, tokens
 from .volatile import masked, same_text
 
 WINDOW = 40  # A call repeated after 40 other steps is a second look, and the cost of a verdict stays bounded.
@@ -88,18 +88,18 @@ def same_call(step: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         >>> same_call({"action": "ls", "input": {"path": "src"}}, {"action": "ls", "input": '{"path": "src "}'})
         True
     """
-    return View(step, 0).calls_same(View(other, 0))
+    return Seen(step, 0).calls_same(Seen(other, 0))
 
 
-def views_of(steps: Sequence[Mapping[str, Any]], start: int = 0) -> list[View]:
+def views_of(steps: Sequence[Mapping[str, Any]], start: int = 0) -> list[Seen]:
     """Return the steps from `start` on as views; a step without a number gets its position, counted from 1."""
-    return [View(raw, position) for position, raw in enumerate(steps[start:], start + 1)]
+    return [Seen(raw, position) for position, raw in enumerate(steps[start:], start + 1)]
 
 
 # The four rules of find_loop. Each looks at the last step first, which is new information in most calls.
 
 
-def _unknown_tool(views: list[View], known: Collection[str]) -> Loop | None:
+def _unknown_tool(views: list[Seen], known: Collection[str]) -> Loop | None:
     """A second call of the same missing tool, or a third missing tool in a row: the model guesses names."""
     last = views[-1]
     if not last.is_unknown(known):
@@ -115,7 +115,7 @@ def _unknown_tool(views: list[View], known: Collection[str]) -> Loop | None:
     return _loop("unknown_tool", involved, evidence)
 
 
-def _restated_thought(views: list[View]) -> Loop | None:
+def _restated_thought(views: list[Seen]) -> Loop | None:
     if not restates(views):
         return None
     involved = views[-3:]
@@ -124,13 +124,13 @@ def _restated_thought(views: list[View]) -> Loop | None:
     return _loop("thought_repeat", involved, evidence)
 
 
-def _stale_run(views: list[View], polling: Collection[str]) -> Loop | None:
+def _stale_run(views: list[Seen], polling: Collection[str]) -> Loop | None:
     """Walk back over the trailing stale steps until one call has come round for the third (transient: fifth) time.
 
     With d distinct calls that takes d + 1 (3d + 1) stale steps. Each stale step points at its latest earlier twin, so
     the number of chains of such pointers is the number of distinct calls.
     """
-    chains: dict[int, list[View]] = {}
+    chains: dict[int, list[Seen]] = {}
     rounds = 1
     for length, i in enumerate(range(len(views) - 1, 0, -1), 1):
         twin = repeated(views, i, polling)
@@ -145,7 +145,7 @@ def _stale_run(views: list[View], polling: Collection[str]) -> Loop | None:
     return None
 
 
-def _round_trip(views: list[View], chains: dict[int, list[View]]) -> Loop:
+def _round_trip(views: list[Seen], chains: dict[int, list[Seen]]) -> Loop:
     calls = []
     for i, chain in sorted(chains.items()):
         calls.append([views[i], *chain])
@@ -163,12 +163,12 @@ def _round_trip(views: list[View], chains: dict[int, list[View]]) -> Loop:
     return _loop("alternating" if len(calls) == 2 else "cycle", involved, evidence)
 
 
-def _same_error(views: list[View], polling: Collection[str]) -> Loop | None:
+def _same_error(views: list[Seen], polling: Collection[str]) -> Loop | None:
     """One error that answers every call of a tool, so the input does not matter. Thoughts between do not count."""
     last = views[-1]
     if not last.is_error or last.action in THINKING or last.polls(polling):
         return None
-    involved: list[View] = []
+    involved: list[Seen] = []
     for view in reversed(views):
         if view.action in THINKING:
             continue
@@ -181,7 +181,7 @@ def _same_error(views: list[View], polling: Collection[str]) -> Loop | None:
     return _loop("repeat_error", involved, f"{name} failed {_times(involved)}, whatever the input: {_end(last)}")
 
 
-def repeated(views: list[View], i: int, polling: Collection[str]) -> int | None:
+def repeated(views: list[Seen], i: int, polling: Collection[str]) -> int | None:
     """Return the index of the latest earlier step that step i repeats, or None if step i is new."""
     view = views[i]
     if view.action == FINAL or view.polls(polling):
@@ -189,7 +189,7 @@ def repeated(views: list[View], i: int, polling: Collection[str]) -> int | None:
     return next((j for j in range(i - 1, -1, -1) if view.repeats(views[j])), None)
 
 
-def restates(views: list[View]) -> bool:
+def restates(views: list[Seen]) -> bool:
     """Return whether the last three steps are thinking, with like thoughts, and the last two told nothing new."""
     run = views[-3:]
     if len(run) < 3 or any(view.action not in THINKING for view in run):
@@ -206,7 +206,7 @@ def restates(views: list[View]) -> bool:
     return True
 
 
-def _told(view: View) -> tuple[frozenset[str], frozenset[str]]:
+def _told(view: Seen) -> tuple[frozenset[str], frozenset[str]]:
     said = [tokens(masked(text[:2000])) for text in (*view.leaves.values(), view.text)]
     return frozenset().union(*(exact for exact, _ in said)), frozenset().union(*(words for _, words in said))
 
@@ -214,25 +214,25 @@ def _told(view: View) -> tuple[frozenset[str], frozenset[str]]:
 # The words of the evidence.
 
 
-def _loop(pattern: str, involved: list[View], evidence: str) -> Loop:
+def _loop(pattern: str, involved: list[Seen], evidence: str) -> Loop:
     numbers = tuple(view.number for view in involved)
     return Loop(pattern, numbers[0], evidence, involved[-1].action, numbers)
 
 
-def _times(involved: list[View]) -> str:
+def _times(involved: list[Seen]) -> str:
     return f"{len(involved)} times (steps {_numbers(involved)})"
 
 
-def _numbers(involved: list[View]) -> str:
+def _numbers(involved: list[Seen]) -> str:
     return ", ".join(str(view.number) for view in involved[:6]) + (", ..." if len(involved) > 6 else "")
 
 
-def _call(view: View) -> str:
+def _call(view: Seen) -> str:
     given = view.input if isinstance(view.input, str) else json.dumps(view.input, ensure_ascii=False, default=str)
     return f"{view.action or 'no action'} {_short(given, 100)}" if view.input else (view.action or "no action")
 
 
-def _end(view: View) -> str:
+def _end(view: Seen) -> str:
     return _short(view.text, 120) if view.text else "nothing."
 
 

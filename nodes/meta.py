@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from .loops import Loop, find_loop, repeated, restates, same_call, views_of
-from .repeats import FINAL, THINKING, View
+from .repeats import FINAL, THINKING, Seen
 
 __all__ = ["Loop", "Quality", "find_loop", "judge", "same_call"]
 
@@ -75,7 +75,7 @@ def judge(steps: Sequence[Mapping[str, Any]], *, tools: Collection[str] = (), po
     )
 
 
-def _worth(views: list[View], i: int, wasted: bool) -> float:
+def _worth(views: list[Seen], i: int, wasted: bool) -> float:
     if wasted:
         return 0.0
     if views[i].is_error:
@@ -83,7 +83,7 @@ def _worth(views: list[View], i: int, wasted: bool) -> float:
     return 0.5 if i >= 2 and all(view.action in THINKING for view in views[i - 2 : i + 1]) else 1.0
 
 
-def _action_issues(views: list[View], stale: int, known: Collection[str]) -> list[tuple[str, str]]:
+def _action_issues(views: list[Seen], stale: int, known: Collection[str]) -> list[tuple[str, str]]:
     acts = [view for view in views if view.action not in THINKING and view.action != FINAL]
     errors = sum(view.is_error for view in acts)
     unknown = sorted({view.target or view.action for view in acts if view.is_unknown(known)})
@@ -114,7 +114,7 @@ def _action_issues(views: list[View], stale: int, known: Collection[str]) -> lis
     return [(issue, advice) for found, issue, advice in checks if found]
 
 
-def _confidence_issues(views: list[View]) -> list[tuple[str, str]]:
+def _confidence_issues(views: list[Seen]) -> list[tuple[str, str]]:
     """Patterns of the stated confidence. A step that states none is left out: a made-up value would be a finding."""
     stated = [(view.confidence, view.is_error) for view in views if view.confidence is not None]
     values = [value for value, _ in stated]

@@ -49,12 +49,12 @@ _NO_SUCH_TOOL = re.compile(
 )
 
 
-class View:
+class Seen:
     """One step as the comparison sees it; what is costly is worked out at first use.
 
     Example:
-        >>> first = View({"action": "search", "input": {"query": "CEO of Initech"}, "observation": "none at 10:01"}, 1)
-        >>> again = View({"action": "search", "input": "the Initech CEO?", "observation": "none at 10:07"}, 2)
+        >>> first = Seen({"action": "search", "input": {"query": "CEO of Initech"}, "observation": "none at 10:01"}, 1)
+        >>> again = Seen({"action": "search", "input": "the Initech CEO?", "observation": "none at 10:07"}, 2)
         >>> again.repeats(first)
         True
     """
@@ -140,7 +140,7 @@ class View:
         """Return whether the step asks a tool that was declared as polling."""
         return bool(polling) and (self.action in polling or self.target in polling)
 
-    def calls_same(self, other: View) -> bool:
+    def calls_same(self, other: Seen) -> bool:
         """Return whether both steps make the same call, whatever the order, case and filler words of the input.
 
         Values under the same key are compared with each other: pooling all words of the input would call
@@ -159,12 +159,12 @@ class View:
             " ".join(theirs[path] for path in theirs if path not in shared),
         )
 
-    def thinks_like(self, other: View) -> bool:
+    def thinks_like(self, other: Seen) -> bool:
         """Return whether both steps have the same thought, up to a word in five."""
         mine, theirs = (frozenset().union(*tokens(text)) for text in (self.thought, other.thought))
         return self.thought == other.thought or len(mine & theirs) > 0.8 * len(mine | theirs)
 
-    def repeats(self, other: View) -> bool:
+    def repeats(self, other: Seen) -> bool:
         """Return whether both steps make the same call and it brought the same result.
 
         A thinking step without an input has its thought for content: three reasonings "noted" are no sign of a loop.

@@ -56,4 +56,4 @@ def _await(url, process, log):
         except (urllib.error.URLError, OSError):
             assert process.poll() is None, f"the server ended:\n{log.read_text()[-3000:]}"
             assert time.monotonic() < deadline, f"the server did not answer:\n{log.read_text()[-3000:]}"
-            time.sleep(0.1)
+            time.sleep(0.1)  # Another process says when it is ready by answering, and by nothing else.

@@ -12,7 +12,7 @@ from typing import Any
 
 from .quorum import majority
 from .raft import APPEND_REPLY, LEADER, VOTE, VOTE_REPLY, Entry, Message, Raft, Ready, Stored
-from .simulation import CLASSES, TICK, Event, Outcome, SimulatedRun, Violation
+from .simulation import CLASSES, TICK, Event, Outcome, RestartingRun, Violation
 
 CHAOS, BOUND = 3_000.0, 10  # units of faults; then the group has 10 times the longest election timeout to recover
 
@@ -28,7 +28,7 @@ class Disk:
         return Stored(self.term, self.vote, tuple(self.log))
 
 
-class RaftWorld(SimulatedRun):
+class RaftWorld(RestartingRun):
     """One run. `node` is the class under test: tests put broken ones here and expect a violation."""
 
     node: type[Raft] = Raft
@@ -60,13 +60,13 @@ class RaftWorld(SimulatedRun):
     def live(self) -> None:
         """Run to the end: troubles, healing, recovery."""
         for name in self.names:
-            self._start(name)
+            self.start(name)
         for when in range(0, int(CHAOS), 100):
             self.network.at(when + self.rng.random() * 100, "trouble", "")
         for when in range(0, int(CHAOS), 25):
             self.network.at(when + self.rng.random() * 25, "propose", self.rng.choice(self.names))
         self.wait(CHAOS)
-        self._heal()
+        self.heal()
         self.wait(self.network.now + 500)  # What was sent before has arrived by then.
         self._recover("after the network healed")
         leader = next(name for name, node in self.up.items() if node.role == LEADER)
@@ -106,35 +106,12 @@ class RaftWorld(SimulatedRun):
 
     # What happens.
 
-    def _on_tick(self, event: Event) -> None:
-        if event.what == self.life[event.node] and event.node in self.up:
-            self.up[event.node].tick()
-            self._drive(event.node)
-            self.network.at(self.period[event.node], "tick", event.node, event.what)
-
-    def _on_deliver(self, event: Event) -> None:
-        node = self.up.get(event.node)
-        if node is not None:
-            node.step(event.what)
-            self._drive(event.node)
-
     def _on_propose(self, event: Event) -> None:
         for _ in range(self.rng.choice((1, 1, 2, 5))):
             self._propose(event.node)
 
-    def _on_restart(self, event: Event) -> None:
-        if event.node not in self.up:
-            self._start(event.node)
-
-    def _heal(self) -> None:
-        self.healed = True
-        self.network.heal()
-        self.note("", "heal", "")
-        for name in self.names:
-            if name not in self.up:
-                self._start(name)
-
-    def _start(self, name: str) -> None:
+    def start(self, name: str) -> None:
+        """Start a node from its disk."""
         self.life[name] += 1
         self.up[name] = self.node(
             name,
@@ -149,12 +126,6 @@ class RaftWorld(SimulatedRun):
         self.network.at(self.rng.random() * TICK, "tick", name, self.life[name])
         self.note(name, "start", "")
 
-    def crash(self, name: str) -> None:
-        """Stop a node; it comes back after a while."""
-        del self.up[name]
-        self.network.at(self.rng.choice((50.0, 1000.0, 3000.0)) * self.rng.random(), "restart", name)
-        self.note(name, "crash", "")
-
     def _propose(self, name: str) -> None:
         node = self.up.get(name)
         if node is None:
@@ -163,11 +134,12 @@ class RaftWorld(SimulatedRun):
         if node.propose(value) is not None:
             self.proposed[value] = len(self.committed)
             self.note(name, "propose", value)
-            self._drive(name)
+            self.drive(name)
 
     # A node's work, with the moments at which it may crash.
 
-    def _drive(self, name: str) -> None:
+    def drive(self, name: str) -> None:
+        """Do what a node wants done, unless it crashes first."""
         node = self.up[name]
         self._check(name, node)
         while (ready := node.ready()) is not None:

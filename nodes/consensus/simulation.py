@@ -243,6 +243,57 @@ class SimulatedRun:
             self.crash(rng.choice(crashable))
 
 
+class RestartingRun(SimulatedRun):
+    """A run whose nodes lose their memory in a crash and start again from their disks.
+
+    A protocol's run adds `start` and `drive`, and keeps in `up` the nodes that run, in `life` how often each has started
+    (ticks of an earlier life are void), in `period` the time between two of its ticks.
+    """
+
+    up: dict[str, Any]
+    life: dict[str, int]
+    period: dict[str, float]
+
+    def start(self, name: str) -> None:
+        """Start a node from its disk."""
+        raise NotImplementedError
+
+    def drive(self, name: str) -> None:
+        """Do what a node wants done."""
+        raise NotImplementedError
+
+    def crash(self, name: str) -> None:
+        """Stop a node; it comes back after a while."""
+        del self.up[name]
+        self.network.at(self.rng.choice((50.0, 1000.0, 3000.0)) * self.rng.random(), "restart", name)
+        self.note(name, "crash", "")
+
+    def heal(self) -> None:
+        """End all faults, and start what is down."""
+        self.healed = True
+        self.network.heal()
+        self.note("", "heal", "")
+        for name in self.names:
+            if name not in self.up:
+                self.start(name)
+
+    def _on_tick(self, event: Event) -> None:
+        if event.what == self.life[event.node] and event.node in self.up:
+            self.up[event.node].tick()
+            self.drive(event.node)
+            self.network.at(self.period[event.node], "tick", event.node, event.what)
+
+    def _on_deliver(self, event: Event) -> None:
+        node = self.up.get(event.node)
+        if node is not None:
+            node.step(event.what)
+            self.drive(event.node)
+
+    def _on_restart(self, event: Event) -> None:
+        if event.node not in self.up:
+            self.start(event.node)
+
+
 class World(Protocol):
     """Simulates one run of a protocol: `world(seed, nodes, classes, traced) -> Outcome`."""
 

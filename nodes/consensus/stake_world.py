@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from .signing import HmacSigner
-from .simulation import CLASSES, TICK, Event, Outcome, SimulatedRun, Violation
+from .simulation import CLASSES, TICK, Event, Outcome, RestartingRun, Violation
 from .stake import Validator
 from .stake_liar import PROFILES, Liar
 from .stake_messages import (
@@ -42,7 +42,7 @@ class Disk:
         return Stored(self.state, tuple(self.commits))
 
 
-class StakeWorld(SimulatedRun):
+class StakeWorld(RestartingRun):
     """One run. `node` is the class under test: tests put broken ones here and expect a violation."""
 
     node: type[Validator] = Validator
@@ -92,12 +92,12 @@ class StakeWorld(SimulatedRun):
     def live(self) -> None:
         """Run to the end: troubles, healing, recovery."""
         for name in self.names:
-            self._start(name)
+            self.start(name)
         for when in range(0, int(CHAOS), 100):
             self.network.at(when + self.rng.random() * 100, "trouble", "")
             self.network.at(when + self.rng.random() * 100, "propose", self.rng.choice(self.names))
         self.wait(CHAOS)
-        self._heal()
+        self.heal()
         self.demand()
         for until in range(int(CHAOS), int(CHAOS + RECOVERY), 100):
             self.wait(until)
@@ -126,45 +126,20 @@ class StakeWorld(SimulatedRun):
 
     # What happens.
 
-    def _on_tick(self, event: Event) -> None:
-        if event.what == self.life[event.node] and event.node in self.up:
-            self.up[event.node].tick()
-            self._drive(event.node)
-            self.network.at(self.period[event.node], "tick", event.node, event.what)
-
     def _on_deliver(self, event: Event) -> None:
-        node = self.up.get(event.node)
-        if node is not None:
-            if event.node in self.liars and type(event.what) is Message:
-                self.liars[event.node].hear(event.what)
-            node.step(event.what)
-            self._drive(event.node)
+        if event.node in self.up and event.node in self.liars and type(event.what) is Message:
+            self.liars[event.node].hear(event.what)
+        super()._on_deliver(event)
 
     def _on_propose(self, event: Event) -> None:
         self._propose(event.node)
 
-    def _on_restart(self, event: Event) -> None:
-        if event.node not in self.up:
-            self._start(event.node)
-
-    def _heal(self) -> None:
-        self.healed = True
-        self.network.heal()
-        for name in self.names:
-            if name not in self.up:
-                self._start(name)
-
-    def _start(self, name: str) -> None:
+    def start(self, name: str) -> None:
+        """Start a node from its disk."""
         self.life[name] += 1
         self.up[name] = self.make(name)
         self.network.at(self.rng.random() * TICK, "tick", name, self.life[name])
         self.note(name, "start", "")
-
-    def crash(self, name: str) -> None:
-        """Stop a node; it comes back after a while."""
-        del self.up[name]
-        self.network.at(self.rng.choice((50.0, 1000.0, 3000.0)) * self.rng.random(), "restart", name)
-        self.note(name, "crash", "")
 
     def _propose(self, name: str) -> None:
         if name in self.up:
@@ -172,11 +147,12 @@ class StakeWorld(SimulatedRun):
             if name in self.honest:
                 self.proposed[value] = set()
             self.up[name].propose(value)
-            self._drive(name)
+            self.drive(name)
 
     # A node's work, with the moments at which it may crash.
 
-    def _drive(self, name: str) -> None:
+    def drive(self, name: str) -> None:
+        """Do what a node wants done, unless it crashes first."""
         node, honest = self.up[name], name not in self.liars
         while (ready := node.ready()) is not None:
             chance = 0.004 * self.network.faults.crash if honest else 0.0

@@ -7,6 +7,7 @@ import pytest
 
 from langgraph_agora.errors import ConfigError
 from langgraph_agora.nodes.consensus.signing import Ed25519Signer, HmacSigner, NullSigner, canonical
+from tests.conftest import needs
 
 SECRET = b"a secret of the whole group"
 
@@ -40,8 +41,8 @@ def test_no_signatures_means_believing_everything():
     assert NullSigner().verify("a", b"text", b"anything")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("cryptography") is None, reason="the extra crypto is not installed")
 def test_ed25519_is_proof_to_others():
+    needs(importlib.util.find_spec("cryptography") is not None, "the extra crypto is not installed")
     key = Ed25519Signer.new_key()
     signer = Ed25519Signer(key, {"a": Ed25519Signer.public_of(key)})
     signature = signer.sign(b"text")
