@@ -246,8 +246,8 @@ class SimulatedRun:
 class RestartingRun(SimulatedRun):
     """A run whose nodes lose their memory in a crash and start again from their disks.
 
-    A protocol's run adds `start` and `drive`, and keeps in `up` the nodes that run, in `life` how often each has started
-    (ticks of an earlier life are void), in `period` the time between two of its ticks.
+    A protocol's run adds `start` and `drive`, and keeps in `up` the nodes that run, in `life` how often each has
+    started (ticks of an earlier life are void), in `period` the time between two of its ticks.
     """
 
     up: dict[str, Any]
