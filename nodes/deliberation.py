@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END
 from langgraph.graph.message import add_messages
-from langgraph.runtime import get_runtime
-from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
 from .ballots import MAX_OPTIONS, canonical, tidy
@@ -20,22 +18,14 @@ from .consensus.counting import Ballot
 from .consensus.voting import Outcome, tally
 from .panel import Heard, added, ask_all
 from .poll import ConsensusSpec, Poll
+from .run import Run, RunContext, checked_seconds
 from .running import Body, Work
 from .talk import cleaned, question_of
 
 
 @dataclass(frozen=True)
-class ConsensusContext:
-    """The settings of one run."""
-
-    # Puts the sentences below into the schema, from which Studio makes its form.
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(use_attribute_docstrings=True)
-
-    model: str = "embedded"
-    """The model of agents without one of their own: embedded, ollama:NAME, openai:NAME or any name LangChain knows."""
-
-    model_seconds: float = 120.0
-    """An agent that takes longer for an answer is not heard."""
+class ConsensusContext(RunContext):
+    """The settings of one run. An agent that takes longer than `model_seconds` for an answer is not heard."""
 
 
 class ConsensusInput(TypedDict):
@@ -69,24 +59,13 @@ class ConsensusState(ConsensusOutput, total=False):
     reasons: dict[str, list[str]]
 
 
-class _Run:
-    """What a node needs of the run."""
-
-    def __init__(self, spec: ConsensusSpec) -> None:
-        runtime = get_runtime(ConsensusContext)
-        given = runtime.context
-        self.spec = spec
-        self.context = given if isinstance(given, ConsensusContext) else ConsensusContext()
-        self._write = runtime.stream_writer
-
-    def tell(self, event: str, **facts: Any) -> None:
-        """Send an event to whoever streams the run."""
-        self._write({"event": event, "agent": self.spec.name, **facts})
+_Run = Run[ConsensusSpec, ConsensusContext]
 
 
 def propose(spec: ConsensusSpec, state: ConsensusState, config: RunnableConfig) -> Body[dict[str, Any]]:
     """Ask every agent for its own answer; where agents vote for one option, that is their first ballot."""
-    run = _Run(spec)
+    run = _Run(spec, ConsensusContext)
+    checked_seconds(run.context, "model_seconds")
     question_of(state.get("messages", []))
     start: dict[str, Any] = {
         "usage": {agent.name: _NOTHING for agent in spec.agents},
@@ -120,7 +99,7 @@ def propose(spec: ConsensusSpec, state: ConsensusState, config: RunnableConfig) 
 
 def vote(spec: ConsensusSpec, state: ConsensusState, config: RunnableConfig) -> Body[dict[str, Any]]:
     """Hold one round of voting on the options."""
-    run = _Run(spec)
+    run = _Run(spec, ConsensusContext)
     number = state["rounds"] + 1
     run.tell("asking", round=number, what="votes")
     poll = Poll(run.spec, run.tell, number, options=state["options"], shown=state["reasons"])

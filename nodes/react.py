@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage
@@ -13,9 +13,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from langgraph.graph import END
 from langgraph.graph.message import add_messages
-from langgraph.runtime import get_runtime
 from langgraph.types import Overwrite
-from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
 from ..errors import BudgetExceeded, ConfigError
@@ -27,6 +25,7 @@ from .ask import Reply, send
 from .guard import NARROW, NUDGE, STOP, Guard, climb, note, taken_away
 from .meta import find_loop, judge
 from .prompts import View, prompt, read_moves, step_schema
+from .run import Run, RunContext, checked_seconds
 from .running import Body, Together, ToolCall, Work
 from .steps import FINAL, INVALID, MAX_OBSERVATION, REASON, THINKING, Step, asked, best_partial, done, observed
 from .talk import cleaned, question_of
@@ -38,23 +37,14 @@ LED_STEPS = 4
 
 
 @dataclass(frozen=True)
-class ReactContext:
-    """The settings of one run."""
-
-    # Puts the sentences below into the schema, from which Studio makes its form.
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(use_attribute_docstrings=True)
-
-    model: str = "embedded"
-    """The model: embedded, ollama:NAME, openai:NAME or any name LangChain knows."""
+class ReactContext(RunContext):
+    """The settings of one run. A model call that is given up ends the run with what it has."""
 
     max_steps: int | None = None
     """At most so many model calls; None for what the graph was made with."""
 
     instructions: str = ""
     """Words of yours that stand before the conversation."""
-
-    model_seconds: float = 120.0
-    """A model call that takes longer is given up, and the run ends with what it has."""
 
     tool_seconds: float = 30.0
     """A tool call that takes longer is given up, and the model is told."""
@@ -103,20 +93,12 @@ class ReactState(ReactOutput, total=False):
     recalled: list[str]
 
 
-class _Run:
-    """What a node needs of the run: its settings, and where its events go."""
+class _Run(Run[ReactSpec, ReactContext]):
+    """The run, and how many model calls it may make."""
 
     def __init__(self, spec: ReactSpec) -> None:
-        runtime = get_runtime(ReactContext)
-        self.spec = spec
-        given = runtime.context  # None, or the context of a host graph, which LangGraph hands down.
-        self.context = given if isinstance(given, ReactContext) else ReactContext()
+        super().__init__(spec, ReactContext)
         self.max_steps = self.context.max_steps or spec.max_steps
-        self._write = runtime.stream_writer
-
-    def tell(self, event: str, **facts: Any) -> None:
-        """Send an event to whoever streams the run."""
-        self._write({"event": event, "agent": self.spec.name, **facts})
 
 
 def think(spec: ReactSpec, state: ReactState, config: RunnableConfig) -> Body[dict[str, Any]]:
@@ -189,10 +171,7 @@ def _begun(run: _Run, state: ReactState) -> Body[dict[str, Any]]:
     spec = run.spec
     if run.context.max_steps is not None:
         checked_steps(run.context.max_steps)
-    for name in ("model_seconds", "tool_seconds"):
-        seconds = getattr(run.context, name)
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-            raise ConfigError(f"{name} was {seconds!r}; give seconds above 0.")
+    checked_seconds(run.context, "model_seconds", "tool_seconds")
     question = question_of(state["messages"])
     recalled = (yield Work(spec.memory.recall, (clean(question.text), 3))) if spec.memory else []
     return {
