@@ -43,7 +43,10 @@ ALLOWED = {
     "doctor": BASE,
     "simulate": {"errors", "nodes"},
     "replay": {"errors", "nodes"},
-    "cli": BASE | {"tools", "memory", "nodes", "graphs", "doctor", "drawing", "display", "simulate", "replay"},
+    "cli": BASE | {"graphs", "doctor", "drawing", "cli_run", "cli_tools"},
+    "cli_run": BASE | {"tools", "memory", "nodes", "graphs", "display"},
+    "cli_tools": BASE | {"nodes", "simulate", "replay", "plots"},
+    "plots": {"errors", "nodes"},
     "__init__": BASE | {"graphs", "cli"},
 }
 # Cores decide; they import neither LangGraph nor a model, so that they can be proven without one.
