@@ -9,7 +9,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, SystemMessage, convert_to_messages
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.errors import GraphInterrupt
 from pydantic import BaseModel
 
@@ -52,6 +52,15 @@ class Heard:
     error: str | None
     usage: Mapping[str, float]
     over: bool = False  # The run's budget is used up.
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What came of calling a runnable: its words (text, or an object), all that it returned, and why there is nothing."""
+
+    words: Any
+    returned: Any
+    error: str | None = None
 
 
 def ask_all(
@@ -155,9 +164,21 @@ def _from_runnable(
     agent: Agent, question: Question, messages: Sequence[AnyMessage], config: RunnableConfig, seconds: float | None
 ) -> Body[Heard]:
     assert agent.runnable is not None
+    said = yield from call_agent(agent.runnable, messages, config, seconds)
+    return _understood(question, said.words) if said.error is None else Heard(None, said.error, _usage((Reply(),)))
+
+
+def call_agent(
+    runnable: Runnable[Any, Any], messages: Sequence[AnyMessage], config: RunnableConfig, seconds: float | None
+) -> Body[Said]:
+    """Call somebody's runnable; whatever it raises is data.
+
+    Raises:
+        BudgetExceeded: The run's budget does not allow its call.
+    """
     try:
-        said = yield AgentCall(agent.runnable, {"messages": list(messages)}, _alone(config), seconds)
-        return _understood(question, said_by(said))
+        returned = yield AgentCall(runnable, {"messages": list(messages)}, _alone(config), seconds)
+        return Said(said_by(returned), returned)
     except (BudgetExceeded, KeyboardInterrupt, GeneratorExit):
         raise
     except TimeLimitReached:
@@ -166,7 +187,7 @@ def _from_runnable(
         if is_cancelled(error):
             raise
         why = WAITS if isinstance(error, GraphInterrupt) else f"it failed: {shorten(clean(_words(error)), 300)}"
-    return Heard(None, why, _usage((Reply(),)))
+    return Said(None, None, why)
 
 
 def _alone(config: RunnableConfig) -> RunnableConfig:
