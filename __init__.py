@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .agents import Agent
     from .budget import Budget
     from .errors import AgoraError, BudgetExceeded, ConfigError, RunError
+    from .graphs.auction import create_auction
     from .graphs.consensus import create_consensus
     from .graphs.react import create_react
     from .models import load_model
@@ -23,6 +24,7 @@ _HOMES = {
     "BudgetExceeded": ".errors",
     "ConfigError": ".errors",
     "RunError": ".errors",
+    "create_auction": ".graphs.auction",
     "create_consensus": ".graphs.consensus",
     "create_react": ".graphs.react",
     "load_model": ".models",
@@ -35,6 +37,7 @@ __all__ = [
     "BudgetExceeded",
     "ConfigError",
     "RunError",
+    "create_auction",
     "create_consensus",
     "create_react",
     "load_model",

@@ -20,6 +20,15 @@ Model = Annotated[
 ]
 
 
+BudgetCalls = Annotated[int | None, typer.Option(help="Model calls in all.")]
+BudgetTokens = Annotated[int | None, typer.Option(help="Tokens in and out together.")]
+BudgetSeconds = Annotated[float | None, typer.Option(help="Seconds in all.")]
+ModelSeconds = Annotated[float, typer.Option(help="Time limit of one model call.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Trace = Annotated[Path | None, typer.Option(help="Write what happens to this JSON Lines file, row by row.")]
+Agents = Annotated[str, typer.Option(help="How many agents, or their names: ann,bob,cem.")]
+
+
 @run_app.command("react")
 def run_react(
     question: Annotated[str, typer.Argument(help="What to answer; - reads it from standard input.")],
@@ -30,13 +39,13 @@ def run_react(
     mcp: Annotated[str | None, typer.Option(help="MCP servers: a JSON file, JSON, or a URL.")] = None,
     max_steps: Annotated[int, typer.Option(help="At most so many model calls.")] = 10,
     loop_guard: Annotated[bool, typer.Option(help="Watch for loops.")] = True,
-    budget_calls: Annotated[int | None, typer.Option(help="Model calls in all.")] = None,
-    budget_tokens: Annotated[int | None, typer.Option(help="Tokens in and out together.")] = None,
-    budget_seconds: Annotated[float | None, typer.Option(help="Seconds in all.")] = None,
-    model_seconds: Annotated[float, typer.Option(help="Time limit of one model call.")] = 120.0,
+    budget_calls: BudgetCalls = None,
+    budget_tokens: BudgetTokens = None,
+    budget_seconds: BudgetSeconds = None,
+    model_seconds: ModelSeconds = 120.0,
     tool_seconds: Annotated[float, typer.Option(help="Time limit of one tool call.")] = 30.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
-    trace: Annotated[Path | None, typer.Option(help="Write the steps to this JSON Lines file as they happen.")] = None,
+    as_json: AsJson = False,
+    trace: Trace = None,
 ) -> int:
     """One agent that thinks, acts and observes in turn, with a loop guard."""
     from .budget import Budget
@@ -61,7 +70,7 @@ def run_react(
 @run_app.command("consensus")
 def run_consensus(
     question: Annotated[str, typer.Argument(help="What to decide; - reads it from standard input.")],
-    agents: Annotated[str, typer.Option(help="How many agents, or their names: ann,bob,cem.")] = "3",
+    agents: Agents = "3",
     protocol: Annotated[
         str, typer.Option("--protocol", "-p", help="majority, borda, raft, pbft, bft, ... (a wrong name lists all).")
     ] = "majority",
@@ -74,12 +83,12 @@ def run_consensus(
     tolerate: Annotated[int | None, typer.Option(help="How many lying agents must be survived.")] = None,
     faults: Annotated[str, typer.Option(help="For trials: ann=crashed,bob=lying (or slow, babbling).")] = "",
     early_stop: Annotated[bool, typer.Option(help="End a round when it is decided.")] = True,
-    budget_calls: Annotated[int | None, typer.Option(help="Model calls in all.")] = None,
-    budget_tokens: Annotated[int | None, typer.Option(help="Tokens in and out together.")] = None,
-    budget_seconds: Annotated[float | None, typer.Option(help="Seconds in all.")] = None,
-    model_seconds: Annotated[float, typer.Option(help="Time limit of one model call.")] = 120.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
-    trace: Annotated[Path | None, typer.Option(help="Write the ballots to this JSON Lines file as they come.")] = None,
+    budget_calls: BudgetCalls = None,
+    budget_tokens: BudgetTokens = None,
+    budget_seconds: BudgetSeconds = None,
+    model_seconds: ModelSeconds = 120.0,
+    as_json: AsJson = False,
+    trace: Trace = None,
 ) -> int:
     """Several agents that propose and vote; counting and agreeing is code."""
     from .budget import Budget
@@ -104,6 +113,51 @@ def run_consensus(
         load_model(model)
     context = ConsensusContext(model=model, model_seconds=model_seconds)
     return _run(builder.compile(name="consensus"), asked, context, budget, console, as_json, trace)
+
+
+@run_app.command("auction")
+def run_auction(
+    task: Annotated[str, typer.Argument(help="What is to be done (for vcg one task a line); - reads it.")],
+    agents: Agents = "3",
+    kind: Annotated[str, typer.Option(help="vickrey, first_price, english or vcg.")] = "vickrey",
+    reserve: Annotated[float | None, typer.Option(help="The most that is paid for a task.")] = 1_000,
+    capacity: Annotated[int, typer.Option(help="How many tasks an agent may be given.")] = 1,
+    step: Annotated[float, typer.Option(help="Of the english clock.")] = 1,
+    judge: Annotated[bool, typer.Option(help="Let a further agent judge what is delivered.")] = False,
+    acceptance: Annotated[str, typer.Option(help="What is asked of a delivery, in words.")] = "",
+    model: Model = "embedded",
+    budget_calls: BudgetCalls = None,
+    budget_tokens: BudgetTokens = None,
+    budget_seconds: BudgetSeconds = None,
+    model_seconds: ModelSeconds = 120.0,
+    work_seconds: Annotated[float, typer.Option(help="The deadline of a contract.")] = 300.0,
+    as_json: AsJson = False,
+    trace: Trace = None,
+) -> int:
+    """Agents bid for a task; the winner does it, and the next one when it fails."""
+    from .agents import Agent
+    from .budget import Budget
+    from .graphs.auction import create_auction
+    from .graphs.consensus import panel
+    from .models import load_model
+    from .nodes.bidding import AuctionContext
+
+    asked = _asked(task, 'agora run auction "Write a line about the sea."')
+    budget = Budget(max_calls=budget_calls, max_tokens=budget_tokens, max_seconds=budget_seconds)
+    console = Console(stderr=as_json, quiet=as_json)
+    builder = create_auction(
+        panel(agents),
+        kind=kind,
+        reserve=reserve,
+        capacity=capacity,
+        step=step,
+        judge=Agent("judge", role="You are strict and fair.") if judge or acceptance else None,
+        acceptance=acceptance,
+    )
+    with console.status("loading the model"):
+        load_model(model)
+    context = AuctionContext(model=model, model_seconds=model_seconds, work_seconds=work_seconds)
+    return _run(builder.compile(name="auction"), asked, context, budget, console, as_json, trace)
 
 
 def _asked(question: str, example: str) -> str:

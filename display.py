@@ -16,7 +16,13 @@ from rich.table import Table
 
 from .errors import ConfigError
 
-ROWS = {"step": "steps", "ballot": "ballots"}  # Events that are rows of the output, and the key they stand under.
+ROWS = {
+    "step": "steps",
+    "ballot": "ballots",
+    "bid": "bids",
+    "award": "awards",
+    "settled": "contracts",
+}  # Events that are rows of the output, and the key they stand under.
 
 
 class TraceFile:
@@ -80,6 +86,18 @@ class Display:
                 self.status.update(f"round {event['round']}: {event['what']}")
         elif kind == "ballot":
             self._ballot(event)
+        elif kind == "bid":
+            said = f"{event['cost']:g}" if event["cost"] is not None else f"[dim]{_line(event['error'])}[/]"
+            self._says(event["bidder"], f"bids {said}", event["reason"])
+        elif kind == "award":
+            self.console.print(f"   [magenta]award[/]  {_line(event['explanation'])}")
+        elif kind == "working" and self.status:
+            self.status.update(f"{escape(event['agent_at_work'])} works on: {_line(event['what'], 60)}")
+        elif kind == "settled":
+            colour = "green" if event["status"] == "kept" else "red"
+            why = f": {_line(event['reason'])}" if event["reason"] else ""
+            paid = f", paid {event['paid']:g}"
+            self.console.print(f"   [{colour}]contract {event['status']}[/] by {escape(event['agent'])}{paid}{why}")
         elif kind == "tally":
             given = ", ".join(f"{option} {score:g}" for option, score in event["scores"].items())
             self.console.print(f"   [magenta]tally[/]  {_line(given or 'no ballots')}")
@@ -99,8 +117,11 @@ class Display:
     def _ballot(self, event: Mapping[str, Any]) -> None:
         ballot = " > ".join(event["ballot"]) if isinstance(event["ballot"], list) else event["ballot"]
         said = _line(ballot) if ballot else f"[dim]{_line(event['error'] or 'abstains')}[/]"
-        why = f"  [dim]{_line(event['reason'])}[/]" if event["reason"] else ""
-        self.console.print(f"   [cyan]{escape(event['voter'])}[/]: {said}{why}")
+        self._says(event["voter"], said, event["reason"])
+
+    def _says(self, who: str, said: str, reason: str) -> None:
+        why = f"  [dim]{_line(reason)}[/]" if reason else ""
+        self.console.print(f"   [cyan]{escape(who)}[/]: {said}{why}")
 
     def _observation(self, step: Mapping[str, Any]) -> None:
         colour = "red" if step["is_error"] else "green"
@@ -108,7 +129,7 @@ class Display:
 
     def result(self, result: Mapping[str, Any]) -> None:
         """Draw the answer, the stop reason and the usage."""
-        answered = result["stop"] in ("answer", "decided")
+        answered = result["stop"] in ("answer", "decided", "delivered")
         self.console.print(
             Panel(escape(result["answer"]), title="answer", border_style="green" if answered else "yellow")
         )

@@ -1,6 +1,7 @@
 """The graphs, one file a pattern: `create_<pattern>(...)`, and a module-level compiled `graph`."""
 
 PATTERNS = {
+    "auction": "agents bid for tasks; the winner does the work, and the next one when it fails",
     "consensus": "agents propose and vote; by rules of voting, Raft, PBFT, Byzantine rounds or stake",
     "react": "one agent that thinks, acts and observes in turn, with a loop guard",
 }

@@ -127,7 +127,7 @@ def _ballot_schema(kind: str, labels: tuple[str, ...]) -> tuple[type[BaseModel],
 def _read_proposal(said: Any) -> BaseModel:
     given = _object(said)
     if given is not None:
-        return _validated(Proposal, given)
+        return validated(Proposal, given)
     answer = " ".join(said.split())
     if not answer:
         raise ValueError("it said nothing")
@@ -141,7 +141,7 @@ def _read_ballot(kind: str, schema: type[BaseModel], labels: Mapping[str, str], 
     given, field = _object(said), _FIELD[kind]
     if given is not None:
         given = {**given, field: _labelled(kind, given.get(field), labels)}
-        return _validated(schema, given)
+        return validated(schema, given)
     if kind == "choice":
         found: Any = ABSTAIN if tidy(said).casefold() == ABSTAIN else pick(said, labels)
     else:
@@ -177,7 +177,8 @@ def _label(value: Any, labels: Mapping[str, str]) -> Any:
     return same[0] if len(same) == 1 else plain.upper() if plain.upper() in labels else plain
 
 
-def _validated(schema: type[BaseModel], given: Mapping[str, Any]) -> BaseModel:
+def validated(schema: type[BaseModel], given: Mapping[str, Any]) -> BaseModel:
+    """One of `schema`, or a ValueError in words."""
     try:
         return schema.model_validate(given)
     except ValidationError as invalid:

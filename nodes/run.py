@@ -16,7 +16,7 @@ class RunContext:
     """The settings that every pattern has. A graph inside another one takes them over from it."""
 
     # Puts the sentences under the fields of a subclass into its schema, from which Studio makes its form. Pydantic does
-    # not look for them in a base class, so those of this one are written out.
+    # not look for them in a base class, so the ones of this class are written out.
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(use_attribute_docstrings=True)
 
     model: Annotated[

@@ -200,8 +200,8 @@ def pivot_auction(views: Views) -> Settlement:
     for agent in views.agents:
         others = [other for other in views.agents if other != agent]
         payments[agent] = best_for(others)[1] - (total - views.utilities[agent][chosen])
-    paid = ", ".join(f"{agent} pays {_plain(price)}" for agent, price in payments.items() if price)
-    words = f"its sum of utilities is largest ({_plain(total)}); {paid or 'nobody changes the outcome, so nobody pays'}"
+    paid = ", ".join(f"{agent} pays {plain(price)}" for agent, price in payments.items() if price)
+    words = f"its sum of utilities is largest ({plain(total)}); {paid or 'nobody changes the outcome, so nobody pays'}"
     return _settled("auction", views, views.options[chosen], words, payments=payments)
 
 
@@ -216,7 +216,7 @@ def nash_choice(views: Views) -> Settlement:
         return prod(gains, start=Fraction(1)), min(views.shares(place, places))
 
     best = max(places, key=lambda place: (worth(place), -places.index(place)))
-    words = f"the product of what all gain is largest ({_plain(worth(best)[0])}): the Nash bargaining choice"
+    words = f"the product of what all gain is largest ({plain(worth(best)[0])}): the Nash bargaining choice"
     return _settled("game_theory", views, views.options[best], words)
 
 
@@ -243,8 +243,8 @@ def meet(positions: Mapping[str, Any], weights: Mapping[str, Any] | None = None)
         upper = next(p for i, (p, _) in enumerate(rows) if 2 * sum(w for _, w in rows[: i + 1]) > total)
         value = (lower + upper) / 2
         words = f"the weighted median of {len(rows)} positions, which nobody moves by exaggerating"
-    far = {agent: _plain(-abs(exact(position) - value)) for agent, position in sorted(positions.items())}
-    return Settlement("weighted_compromise", _plain(value), words, far)
+    far = {agent: plain(-abs(exact(position) - value)) for agent, position in sorted(positions.items())}
+    return Settlement("weighted_compromise", plain(value), words, far)
 
 
 WAYS = {
@@ -292,10 +292,11 @@ def _settled(
     tied: Sequence[str] = (),
 ) -> Settlement:
     place = views.options.index(option)
-    utilities = {agent: _plain(views.utilities[agent][place]) for agent in views.agents}
-    paid = {agent: _plain(price) for agent, price in (payments or {}).items()}
+    utilities = {agent: plain(views.utilities[agent][place]) for agent in views.agents}
+    paid = {agent: plain(price) for agent, price in (payments or {}).items()}
     return Settlement(strategy, option, f"{option}: {words}", utilities, paid, tuple(tied))
 
 
-def _plain(number: Fraction) -> float | int:
+def plain(number: Fraction) -> float | int:
+    """An exact number as JSON."""
     return int(number) if number == int(number) else float(number)
