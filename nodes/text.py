@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
 # Bidirectional overrides and isolates reorder what a person sees in a terminal or a log (CVE-2021-42574). Left-to-right
@@ -51,3 +52,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, int):
         return value if -(2**63) <= value < 2**63 else str(value)
     return value if isinstance(value, float) and abs(value) != float("inf") and value == value else str(value)
+
+
+def words_of(outcome: Mapping[str, Any]) -> str:
+    """An outcome in words.
+
+    Example:
+        >>> words_of({"price": 20, "colour": "red"})
+        'price 20, colour red'
+    """
+    return ", ".join(f"{issue} {value}" for issue, value in outcome.items())
