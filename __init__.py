@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from .errors import AgoraError, BudgetExceeded, ConfigError, RunError
     from .graphs.auction import create_auction
     from .graphs.consensus import create_consensus
+    from .graphs.negotiation import create_negotiation
     from .graphs.react import create_react
+    from .graphs.resolution import create_resolution
     from .models import load_model
 
 _HOMES = {
@@ -26,7 +28,9 @@ _HOMES = {
     "RunError": ".errors",
     "create_auction": ".graphs.auction",
     "create_consensus": ".graphs.consensus",
+    "create_negotiation": ".graphs.negotiation",
     "create_react": ".graphs.react",
+    "create_resolution": ".graphs.resolution",
     "load_model": ".models",
 }
 
@@ -39,7 +43,9 @@ __all__ = [
     "RunError",
     "create_auction",
     "create_consensus",
+    "create_negotiation",
     "create_react",
+    "create_resolution",
     "load_model",
 ]
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from .cli_tools import AsJson, Plot, check_plot, text_of
 from .errors import ConfigError
 
 run_app = typer.Typer(no_args_is_help=True, help="Run a pattern on a question.")
@@ -24,7 +27,6 @@ BudgetCalls = Annotated[int | None, typer.Option(help="Model calls in all.")]
 BudgetTokens = Annotated[int | None, typer.Option(help="Tokens in and out together.")]
 BudgetSeconds = Annotated[float | None, typer.Option(help="Seconds in all.")]
 ModelSeconds = Annotated[float, typer.Option(help="Time limit of one model call.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Trace = Annotated[Path | None, typer.Option(help="Write what happens to this JSON Lines file, row by row.")]
 Agents = Annotated[str, typer.Option(help="How many agents, or their names: ann,bob,cem.")]
 
@@ -160,6 +162,139 @@ def run_auction(
     return _run(builder.compile(name="auction"), asked, context, budget, console, as_json, trace)
 
 
+@run_app.command("negotiation")
+def run_negotiation(
+    about: Annotated[str, typer.Argument(help="What it is about, in words; - reads it.")],
+    agents: Agents = "2",
+    issue: Annotated[
+        list[str] | None, typer.Option(help="An issue (several times): price=50..150/10 or colour=red,blue.")
+    ] = None,
+    scenario: Annotated[
+        Path | None, typer.Option(help="Issues and preferences in YAML or JSON; its agents take part.")
+    ] = None,
+    protocol: Annotated[str, typer.Option("--protocol", "-p", help="zeuthen, alternating or mediated.")] = "zeuthen",
+    concession: Annotated[str, typer.Option(help="In alternating: linear, boulware or conceder.")] = "linear",
+    rounds: Annotated[int, typer.Option(help="Rounds at most.")] = 5,
+    threshold: Annotated[float, typer.Option(help="The agreement score that counts as converged.")] = 0.8,
+    model: Model = "embedded",
+    budget_calls: BudgetCalls = None,
+    budget_tokens: BudgetTokens = None,
+    budget_seconds: BudgetSeconds = None,
+    model_seconds: ModelSeconds = 120.0,
+    as_json: AsJson = False,
+    trace: Trace = None,
+    plot: Plot = None,
+) -> int:
+    """Agents argue in words for offers that code works out, until they agree."""
+    from .budget import Budget
+    from .graphs.consensus import panel
+    from .graphs.negotiation import create_negotiation
+    from .models import load_model
+    from .nodes.negotiating import NegotiationContext
+    from .nodes.scenario_files import read_scenario
+
+    asked = _asked(about, 'agora run negotiation "Sell the bicycle." --issue price=50..150/10 --issue lock=yes,no')
+    if (issue is None) == (scenario is None):
+        raise ConfigError("Give either --issue, as often as there are issues, or --scenario FILE.")
+    budget = Budget(max_calls=budget_calls, max_tokens=budget_tokens, max_seconds=budget_seconds)
+    console = Console(stderr=as_json, quiet=as_json)
+    terms = read_scenario(text_of(scenario), str(scenario)) if scenario else None
+    builder = create_negotiation(
+        panel(",".join(terms.preferences) if terms else agents),
+        issues=terms.issues if terms else [_issue_in(one) for one in issue or []],
+        preferences=terms.preferences if terms else None,
+        veto=terms.veto if terms else (),
+        needed=terms.needed if terms else None,
+        protocol=protocol,
+        concession=concession,
+        rounds=rounds,
+        threshold=threshold,
+    )
+    if plot:
+        check_plot(plot)
+    with console.status("loading the model"):
+        load_model(model)
+    context = NegotiationContext(model=model, model_seconds=model_seconds)
+    drawing = partial(_plot_negotiation, plot) if plot else None
+    return _run(builder.compile(name="negotiation"), asked, context, budget, console, as_json, trace, drawing)
+
+
+@run_app.command("resolution")
+def run_resolution(
+    about: Annotated[str, typer.Argument(help="The conflict in words; - reads it.")],
+    agents: Agents = "3",
+    strategy: Annotated[
+        str, typer.Option("--strategy", "-s", help="auto, negotiation, arbitration, majority_rule, ...")
+    ] = "auto",
+    conflict: Annotated[Path | None, typer.Option(help="The conflict in JSON, with what is known of it.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="What can be done (several times); the parties propose else.")
+    ] = None,
+    arbiter: Annotated[bool, typer.Option(help="Let a further agent decide where the parties cannot.")] = False,
+    mediator: Annotated[bool, typer.Option(help="Let a further agent hold the text that is negotiated.")] = False,
+    rounds: Annotated[int, typer.Option(help="Rounds of negotiation at most.")] = 5,
+    model: Model = "embedded",
+    budget_calls: BudgetCalls = None,
+    budget_tokens: BudgetTokens = None,
+    budget_seconds: BudgetSeconds = None,
+    model_seconds: ModelSeconds = 120.0,
+    as_json: AsJson = False,
+    trace: Trace = None,
+) -> int:
+    """Settle a conflict by the strategy that fits it."""
+    from .agents import Agent
+    from .budget import Budget
+    from .graphs.consensus import panel
+    from .graphs.resolution import create_resolution
+    from .models import load_model
+    from .nodes.resolving import ResolutionContext
+
+    asked = _asked(about, 'agora run resolution "Tea or coffee?" --option tea --option coffee')
+    if conflict and option:
+        raise ConfigError("Give either --option or --conflict FILE.")
+    budget = Budget(max_calls=budget_calls, max_tokens=budget_tokens, max_seconds=budget_seconds)
+    console = Console(stderr=as_json, quiet=as_json)
+    builder = create_resolution(
+        panel(agents),
+        strategy=strategy,
+        conflict=_json_in(conflict) if conflict else {"options": option} if option else None,
+        arbiter=Agent("arbiter", role="You are a fair judge.") if arbiter else None,
+        mediator=Agent("mediator", role="You look for what suits everybody.") if mediator else None,
+        rounds=rounds,
+    )
+    with console.status("loading the model"):
+        load_model(model)
+    context = ResolutionContext(model=model, model_seconds=model_seconds)
+    return _run(builder.compile(name="resolution"), asked, context, budget, console, as_json, trace)
+
+
+def _issue_in(given: str) -> dict[str, Any]:
+    """An issue from "price=50..150/10" or "colour=red,blue"."""
+    name, equals, values = given.partition("=")
+    if not equals or not values.strip():
+        raise ConfigError(f"--issue was {given!r}; give price=50..150/10 (from, to, step) or colour=red,blue.")
+    low, dots, rest = values.partition("..")
+    if not dots:
+        return {"name": name.strip(), "values": [value.strip() for value in values.split(",")]}
+    high, _, step = rest.partition("/")
+    return {"name": name.strip(), "low": low.strip(), "high": high.strip(), "step": step.strip() or "1"}
+
+
+def _plot_negotiation(path: Path, result: dict[str, Any]) -> None:
+    from .nodes.scenario import Scenario
+    from .plots import write_negotiation
+
+    scenario = Scenario(result["issues"], result["preferences"])
+    write_negotiation(scenario, result["offers"], result["deal"], path)
+
+
+def _json_in(file: Path) -> Any:
+    try:
+        return json.loads(text_of(file))
+    except ValueError as error:
+        raise ConfigError(f"{str(file)!r} is not JSON: {error}") from error
+
+
 def _asked(question: str, example: str) -> str:
     asked = sys.stdin.read() if question == "-" else question
     if not asked.strip():
@@ -174,7 +309,14 @@ def failed(message: str, code: int) -> int:
 
 
 def _run(
-    graph: Any, question: str, context: Any, budget: Any, console: Console, as_json: bool, trace: Path | None
+    graph: Any,
+    question: str,
+    context: Any,
+    budget: Any,
+    console: Console,
+    as_json: bool,
+    trace: Path | None,
+    plot: Callable[[dict[str, Any]], None] | None = None,
 ) -> int:
     """Stream a graph on a question; draw it, trace it, print the result. Returns the exit code."""
     from .display import Display, TraceFile, interrupted, outputs
@@ -193,6 +335,8 @@ def _run(
         sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
     elif code == 0:
         display.result(result)
+    if plot and code == 0:
+        plot(result)
     if code:
         kept = f" The trace is in {trace}." if trace else ""
         done = ", ".join(f"{len(some)} {key}" for key, some in rows.items()) or "0 steps"
@@ -216,10 +360,11 @@ async def _follow(
         context=context,
         stream_mode=["custom", "values"],
         output_keys=graph.output_channels,
+        subgraphs=True,
     )
-    async for mode, part in stream:
+    async for within, mode, part in stream:
         if mode == "values":
-            state = part
+            state = state if within else part
             continue
         display.show(part)
         if (row := row_of(part)) is not None:

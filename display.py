@@ -91,13 +91,25 @@ class Display:
             self._says(event["bidder"], f"bids {said}", event["reason"])
         elif kind == "award":
             self.console.print(f"   [magenta]award[/]  {_line(event['explanation'])}")
+        elif kind == "offer":
+            words = ", ".join(f"{issue} {value}" for issue, value in event["offer"].items())
+            verb = "concedes" if event["conceded"] else "offers"
+            self._says(event["party"], f"{verb} {_line(words)}", event["argument"])
+        elif kind == "position":
+            given = event["position"]
+            said = f"[dim]{_line(event['error'] or 'nothing')}[/]" if given is None else _line(_position(given))
+            self._says(event["party"], said, event["reason"])
+        elif kind == "choice":
+            self.console.print(f"   [magenta]strategy[/]  {escape(event['strategy'])}: {_line(event['reason'])}")
         elif kind == "working" and self.status:
-            self.status.update(f"{escape(event['agent_at_work'])} works on: {_line(event['what'], 60)}")
+            self.status.update(f"{escape(event['contractor'])} works on: {_line(event['what'], 60)}")
         elif kind == "settled":
             colour = "green" if event["status"] == "kept" else "red"
             why = f": {_line(event['reason'])}" if event["reason"] else ""
             paid = f", paid {event['paid']:g}"
-            self.console.print(f"   [{colour}]contract {event['status']}[/] by {escape(event['agent'])}{paid}{why}")
+            self.console.print(
+                f"   [{colour}]contract {event['status']}[/] by {escape(event['contractor'])}{paid}{why}"
+            )
         elif kind == "tally":
             given = ", ".join(f"{option} {score:g}" for option, score in event["scores"].items())
             self.console.print(f"   [magenta]tally[/]  {_line(given or 'no ballots')}")
@@ -129,7 +141,7 @@ class Display:
 
     def result(self, result: Mapping[str, Any]) -> None:
         """Draw the answer, the stop reason and the usage."""
-        answered = result["stop"] in ("answer", "decided", "delivered")
+        answered = result["stop"] in ("answer", "decided", "delivered", "agreed", "escalated", "arbitrated", "resolved")
         self.console.print(
             Panel(escape(result["answer"]), title="answer", border_style="green" if answered else "yellow")
         )
@@ -173,6 +185,12 @@ def interrupted(rows: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
 def _line(text: str, width: int = 300) -> str:
     flat = " ".join(text.split())
     return escape(flat if len(flat) <= width else f"{flat[:width]}…")
+
+
+def _position(given: Any) -> str:
+    if isinstance(given, list):
+        return " > ".join(map(str, given))
+    return json.dumps(given, ensure_ascii=False) if isinstance(given, Mapping) else str(given)
 
 
 def _input(value: Mapping[str, Any]) -> str:

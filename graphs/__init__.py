@@ -3,6 +3,8 @@
 PATTERNS = {
     "auction": "agents bid for tasks; the winner does the work, and the next one when it fails",
     "consensus": "agents propose and vote; by rules of voting, Raft, PBFT, Byzantine rounds or stake",
+    "negotiation": "agents argue in words for offers that code works out, until they agree",
     "react": "one agent that thinks, acts and observes in turn, with a loop guard",
+    "resolution": "a conflict is settled by the strategy that fits it: talks, a vote, an arbiter, an auction, a game",
 }
 """Pattern -> what it is, in a line. The module `graphs.<pattern>` holds it."""
