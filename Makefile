@@ -27,6 +27,9 @@ bench: .venv/bench  ## the benchmarks; their results go to bench/results and doc
 	$(BIN)/python bench/overhead.py
 	$(BIN)/python bench/fanout.py
 	$(BIN)/python bench/consensus.py
+	$(BIN)/python bench/games.py
+	$(BIN)/python bench/auctions.py
+	$(BIN)/python bench/negotiation.py
 	$(BIN)/python bench/small_model.py
 
 paper: .venv/dev  ## what the Raft paper says, sentence by sentence, and the quorums against brute force
@@ -57,9 +60,11 @@ oracle: .venv/bin/uv  ## compare the rules of voting with pref_voting, in an env
 studio: .venv/dev  ## serve the graphs to LangGraph Studio on this machine
 	$(BIN)/langgraph dev
 
-draw: .venv/run  ## make the drawings in docs anew
-	$(BIN)/agora draw react -o docs/react.svg
-	$(BIN)/agora draw consensus -o docs/consensus.svg
+draw: .venv/dev  ## make the drawings in docs anew
+	for pattern in auction consensus negotiation react resolution; do $(BIN)/agora draw $$pattern -o docs/$$pattern.svg; done
+	$(BIN)/agora game examples/chicken.json --plot docs/game.svg
+	$(BIN)/agora negotiate examples/sale.yaml --rounds none --plot docs/negotiation_path.svg
+	$(BIN)/agora auction examples/bids.csv --reserve 60 --plot docs/bids.svg
 	$(BIN)/agora simulate raft --nodes 3 --seed 8 --faults drop,partition --until 150 --drawing docs/replay.svg
 
 format: .venv/dev  ## format the code

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 130, 40, 50, 46, 24
 KINDS = (".svg", ".png", ".mmd")
+# By name: for sans-serif the PNG renderer knows Arial alone, and where that is missing it draws no text.
+FONTS = "Helvetica,Arial,Liberation Sans,DejaVu Sans,Noto Sans,sans-serif"
 
 
 class Edge(NamedTuple):
@@ -72,44 +74,81 @@ def svg(nodes: Sequence[str], edges: Sequence[Edge]) -> str:
 
 
 def _rows(nodes: Sequence[str], edges: Sequence[Edge]) -> list[list[str]]:
-    """Nodes by their distance from the first one; the node that nothing leaves (the end) stands last."""
-    depth = {nodes[0]: 0}
-    frontier = [nodes[0]]
-    while frontier:
-        reached = [
-            edge.target for name in frontier for edge in edges if edge.source == name and edge.target not in depth
-        ]
-        depth |= dict.fromkeys(reached, depth[frontier[0]] + 1)
-        frontier = list(dict.fromkeys(reached))
+    """Nodes by the longest way to them from the first one, so that arrows point downwards but for those that go back.
+
+    The node that nothing leaves (the end) stands last.
+    """
+    forward = _without_returns(nodes[0], edges)
+    depth = dict.fromkeys(nodes, 0)
+    for _ in nodes:  # As often as the longest way can have steps.
+        for edge in forward:
+            depth[edge.target] = max(depth[edge.target], depth[edge.source] + 1)
     deepest = max(depth.values())
     rows: list[list[str]] = [[] for _ in range(deepest + 2)]
     leaving = {edge.source for edge in edges}
     for name in nodes:
-        rows[deepest + 1 if name not in leaving else depth.get(name, deepest)].append(name)
+        rows[deepest + 1 if name not in leaving else depth[name]].append(name)
     return [row for row in rows if row]
+
+
+def _without_returns(first: str, edges: Sequence[Edge]) -> list[Edge]:
+    """The edges but for those that lead back to where a walk from the first node came from."""
+    kept: list[Edge] = []
+    above: list[str] = []
+    done: set[str] = set()
+    left = [("enter", first)]
+    while left:
+        step, name = left.pop()
+        if step == "leave":
+            above.pop()
+        elif name not in done:
+            done.add(name)
+            above.append(name)
+            left.append(("leave", name))
+            for edge in edges:
+                if edge.source == name and edge.target not in above:
+                    kept.append(edge)
+                    left.append(("enter", edge.target))
+    return kept
 
 
 def _arrow(edge: Edge, places: dict[str, tuple[float, float]]) -> str:
     (x1, y1), (x2, y2) = places[edge.source], places[edge.target]
     dash = ' stroke-dasharray="5 4"' if edge.conditional else ""
-    if y2 > y1 and y2 - y1 < 1.5 * (HEIGHT + GAP_Y):
-        path = f"M{x1:g} {y1 + HEIGHT / 2:g}L{x2:g} {y2 - HEIGHT / 2:g}"
+    foot, near = (x1, y1 + HEIGHT / 2), x2 + (WIDTH / 2 if x1 > x2 else -WIDTH / 2)
+    heads = [(x2, y2 - HEIGHT / 2), (near, y2)] if y2 > y1 else []
+    free = [head for head in heads if _is_free(foot, head, places)]
+    if free:
+        path = f"M{foot[0]:g} {foot[1]:g}L{free[0][0]:g} {free[0][1]:g}"
     elif y1 == y2 and x1 != x2:
         side = 1 if x2 > x1 else -1
         lift = -8 * side  # A pair of arrows to and fro does not lie on one line.
         path = f"M{x1 + side * WIDTH / 2:g} {y1 + lift:g}L{x2 - side * WIDTH / 2:g} {y2 + lift:g}"
     else:  # Around the boxes: back on the left, far ahead on the right.
         side = 1 if y2 > y1 else -1
-        far = max(x1, x2) + WIDTH / 2 + 56 if side > 0 else min(x1, x2) - WIDTH / 2 - 56
+        between = [side * x for x, y in places.values() if min(y1, y2) <= y <= max(y1, y2)]
+        wide = max(between) - max(side * x1, side * x2)  # A curve gets as far as three quarters of its handles.
+        far = side * (max(between) + WIDTH / 2 + 56 + wide / 3)
         apart = HEIGHT / 4 if edge.source == edge.target else 0  # A loop leaves above and returns below.
         start, end = f"{x1 + side * WIDTH / 2:g} {y1 - apart:g}", f"{x2 + side * WIDTH / 2:g} {y2 + apart:g}"
         path = f"M{start}C{far:g} {y1 - 3 * apart:g} {far:g} {y2 + 3 * apart:g} {end}"
     return f'<path d="{path}" fill="none" stroke="#555" stroke-width="1.4" marker-end="url(#a)"{dash}/>'
 
 
+def _is_free(foot: tuple[float, float], head: tuple[float, float], places: dict[str, tuple[float, float]]) -> bool:
+    """Whether a straight line down touches no box between its ends."""
+    (x1, y1), (x2, y2) = foot, head
+    for x, y in places.values():
+        if y1 < y - HEIGHT / 2 and y + HEIGHT / 2 < y2:
+            here = [x1 + (x2 - x1) * (side - y1) / (y2 - y1) for side in (y - HEIGHT / 2, y + HEIGHT / 2)]
+            if min(here) < x + WIDTH / 2 + 4 and max(here) > x - WIDTH / 2 - 4:
+                return False
+    return True
+
+
 def _box(name: str, x: float, y: float) -> str:
     end = name.startswith("__")
     fill, radius = ("#e8e8ee", HEIGHT / 2) if end else ("#eef1ff", 6)
     box = f'<rect x="{x - WIDTH / 2:g}" y="{y - HEIGHT / 2:g}" width="{WIDTH}" height="{HEIGHT}" rx="{radius:g}" '
-    text = f'<text x="{x:g}" y="{y + 5:g}" text-anchor="middle" font-family="sans-serif" font-size="14">'
+    text = f'<text x="{x:g}" y="{y + 5:g}" text-anchor="middle" font-family="{FONTS}" font-size="14">'
     return f'{box}fill="{fill}" stroke="#7a86c8"/>{text}{escape(name.strip("_"))}</text>'
