@@ -150,5 +150,11 @@ def _box(name: str, x: float, y: float) -> str:
     end = name.startswith("__")
     fill, radius = ("#e8e8ee", HEIGHT / 2) if end else ("#eef1ff", 6)
     box = f'<rect x="{x - WIDTH / 2:g}" y="{y - HEIGHT / 2:g}" width="{WIDTH}" height="{HEIGHT}" rx="{radius:g}" '
-    text = f'<text x="{x:g}" y="{y + 5:g}" text-anchor="middle" font-family="{FONTS}" font-size="14">'
-    return f'{box}fill="{fill}" stroke="#7a86c8"/>{text}{escape(name.strip("_"))}</text>'
+    lines = [part.strip("_") for part in name.split(":")]  # A node of a subgraph stands under the subgraph's name.
+    size, first = (14, y + 5) if len(lines) == 1 else (12, y + 4 - 7 * (len(lines) - 1))
+    texts = [
+        f'<text x="{x:g}" y="{first + 14 * number:g}" text-anchor="middle" font-family="{FONTS}" font-size="{size}">'
+        f"{escape(line)}</text>"
+        for number, line in enumerate(lines)
+    ]
+    return f'{box}fill="{fill}" stroke="#7a86c8"/>{"".join(texts)}'
