@@ -12,7 +12,7 @@ from .errors import ConfigError
 if TYPE_CHECKING:
     from langchain_core.runnables.graph import Graph
 
-WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 130, 40, 50, 46, 24
+WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 150, 40, 36, 46, 24
 KINDS = (".svg", ".png", ".mmd")
 # By name: for sans-serif the PNG renderer knows Arial alone, and where that is missing it draws no text.
 FONTS = "Helvetica,Arial,Liberation Sans,DejaVu Sans,Noto Sans,sans-serif"
