@@ -16,7 +16,7 @@ from .panel import Question
 from .preferences import Preferences
 from .text import clean, shorten, words_of
 
-MAX_ARGUMENT = 300  # characters
+MAX_ARGUMENT = 200  # characters: two sentences, and a small model uses them all
 MOST_SHOWN = 12  # values of an issue that are listed in a prompt
 
 Points = Annotated[int, Field(ge=0, le=10)]

@@ -103,6 +103,42 @@ def test_agents_vote_over_http(server):
     assert "BlockingError" not in log.read_text()
 
 
+@pytest.mark.parametrize(
+    ("pattern", "nodes", "given", "out"),
+    [
+        ("auction", {"assess", "award", "perform", "settle"}, {"tasks", "track_record"}, {"awards", "contracts"}),
+        ("negotiation", {"elicit", "talk"}, {"issues", "preferences"}, {"deal", "offers", "leaks"}),
+        (
+            "resolution",
+            {"choose", "negotiation:talk", "auction:award"},
+            {"conflict", "history"},
+            {"strategy", "outcome"},
+        ),
+    ],
+)
+def test_the_other_patterns_are_listed_drawn_and_described(client, pattern, nodes, given, out):
+    found = assistant(client, pattern)
+    assert found["description"]
+    drawn = client.assistants.get_graph(found["assistant_id"], xray=True)
+    assert {node["id"] for node in drawn["nodes"]} >= nodes
+    schemas = client.assistants.get_schemas(found["assistant_id"])
+    assert set(schemas["input_schema"]["properties"]) == {"messages", *given}
+    assert {"answer", "stop", "usage", *out} <= set(schemas["output_schema"]["properties"])
+    assert schemas["context_schema"]["properties"]["model"]["description"].startswith("The model: embedded")
+
+
+def test_a_conflict_is_resolved_over_http(server):
+    client, log = server
+    conflict = {"issue": "price", "low": 0, "high": 100}
+    asked = {"messages": [{"role": "user", "content": "What shall the bread cost?"}], "conflict": conflict}
+    thread, result = run(client, "resolution", input=asked, context=CONTEXT)
+    assert "__error__" not in result, result
+    values = client.threads.get_state(thread)["values"]
+    assert (values["strategy"], values["stop"]) == ("weighted_compromise", "resolved")
+    assert values["messages"][-1]["content"] == values["answer"]
+    assert "BlockingError" not in log.read_text()
+
+
 @pytest.mark.parametrize("decision", ["approve", "reject"])
 def test_a_person_decides_about_a_tool_over_http(client, decision):
     thread, waiting = run(client, "approving", input={"messages": [{"role": "user", "content": "What is 6 * 7?"}]})
