@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from langchain_core.language_models import BaseChatModel
@@ -34,7 +35,7 @@ def answer_style(model: BaseChatModel) -> AnswerStyle:
     own = getattr(model, "answer_style", None)
     if isinstance(own, AnswerStyle):
         return own
-    kinds = {kind.__name__ for kind in type(model).__mro__}
+    kinds = _names_of_bases(type(model))
     logprobs = getattr(model, "logprobs", None) is True
     if "ChatOllama" in kinds:  # Constrained by a grammar, where native tool calls are not and `tool_choice` is ignored.
         return AnswerStyle(steps="json", constrain="format", logprobs=logprobs)
@@ -43,3 +44,8 @@ def answer_style(model: BaseChatModel) -> AnswerStyle:
     if type(model).bind_tools is BaseChatModel.bind_tools:
         return AnswerStyle(steps="json", constrain="prompt")
     return AnswerStyle()
+
+
+@lru_cache(maxsize=64)
+def _names_of_bases(kind: type) -> frozenset[str]:
+    return frozenset(base.__name__ for base in kind.__mro__)

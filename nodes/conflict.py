@@ -7,12 +7,13 @@ deadlock), then whether the parties can settle it themselves.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from ..errors import ConfigError, nearest
+from .issues import LARGEST, hint, shown
 
 STRATEGIES = ("negotiation", "arbitration", "majority_rule", "weighted_compromise", "auction", "game_theory")
 KINDS = ("multi_issue", "options", "numeric", "allocation", "normal_form")
@@ -64,30 +65,40 @@ def choose_strategy(features: Mapping[str, Any], history: Sequence[Mapping[str, 
     Args:
         features: Names and defaults as in `DEFAULTS`; None stands for the default.
         history: Earlier conflicts: mappings with `features`, `strategy` and `resolved`. A strategy that settled less
-            than half of at least three conflicts of the same kind and size is passed over for the next that fits.
+            than half of at least three conflicts of the same kind and size is passed over for the next that fits; when
+            all of them are, the one that settled the largest share is chosen.
 
     Raises:
-        ConfigError: An unknown feature, or a value that is not allowed.
+        ConfigError: An unknown feature, a value that is not allowed, or a history of another form.
 
     Example:
         >>> choose_strategy({"kind": "numeric", "n_agents": 3})
-        Choice(strategy='weighted_compromise', reason='one number is in dispute: the weighted median of 3 parties')
+        Choice(strategy='weighted_compromise', reason='one number (kind numeric): the weighted median of 3 (n_agents)')
         >>> choose_strategy({"kind": "multi_issue", "deadlocked": True, "arbiter": True}).strategy
         'arbitration'
     """
     known = checked_features(features)
+    if not isinstance(history, Sequence):
+        raise ConfigError(f"history was {shown(history)}; give a list of earlier conflicts.")
+    past = [_checked_past(one) for one in history]
     if known["n_agents"] < 2:
-        return Choice(NONE, f"{known['n_agents']} party is no conflict")
+        return Choice(NONE, f"a conflict has at least two parties (n_agents {known['n_agents']})")
     if known["n_options"] is not None and known["n_options"] < 2:
-        return Choice(NONE, f"{known['n_options']} option is no conflict: there is nothing to choose between")
-    fitting = [(rule.strategy, rule.why(known)) for rule in _RULES if rule.fits(known)]
-    skipped = []
-    for strategy, why in fitting:
-        settled, tried = record_of(strategy, known, history)
+        return Choice(NONE, f"there is nothing to choose between (n_options {known['n_options']})")
+    fitting: dict[str, str] = {}
+    for rule in _RULES:
+        if rule.fits(known):
+            fitting.setdefault(rule.strategy, rule.why(known))
+    records = {strategy: record_of(strategy, known, past) for strategy in fitting}
+    skipped: list[str] = []
+    for strategy, (settled, tried) in records.items():
         if tried < FEW_TRIES or 2 * settled >= tried:
-            return Choice(strategy, "; ".join([why, *skipped]))
+            return Choice(strategy, "; ".join([fitting[strategy], *skipped]))
         skipped.append(f"{strategy} was passed over: it settled {settled} of {tried} such conflicts")
-    return Choice(fitting[0][0], f"{fitting[0][1]}; no strategy that fits has done better in such conflicts")
+    best = max(records, key=lambda strategy: Fraction(*records[strategy]))
+    settled, tried = records[best]
+    why = f"it settled {settled} of {tried} such conflicts, and no strategy that fits has done better"
+    return Choice(best, f"{fitting[best]}; {why}")
 
 
 def record_of(strategy: str, features: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
@@ -110,7 +121,7 @@ def checked_features(features: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: An unknown feature, or a value that is not allowed.
     """
     if not isinstance(features, Mapping):
-        raise ConfigError(f"features was {features!r}; give a mapping such as {{'kind': 'numeric', 'n_agents': 3}}.")
+        raise ConfigError(f"features was {shown(features)}; give a mapping such as {{'kind': 'numeric'}}.")
     for name, value in features.items():
         if name not in DEFAULTS:
             raise ConfigError(
@@ -142,8 +153,9 @@ def _has_joint_payoffs(f: Mapping[str, Any]) -> bool:
 
 
 def _why_game(f: Mapping[str, Any]) -> str:
-    binding = "" if f["binding_agreement"] else ", and no agreement binds: only an equilibrium holds"
-    return f"what each gets depends on what all do (joint payoffs){binding}"
+    known = "joint_payoffs" if f["joint_payoffs"] else f"kind {f['kind']}"
+    free = "" if f["binding_agreement"] else ", and no agreement binds (binding_agreement): only an equilibrium holds"
+    return f"what each gets depends on what all do ({known}){free}"
 
 
 def _has_goods_for_sale(f: Mapping[str, Any]) -> bool:
@@ -152,8 +164,8 @@ def _has_goods_for_sale(f: Mapping[str, Any]) -> bool:
 
 def _why_auction(f: Mapping[str, Any]) -> str:
     return (
-        f"{f['n_items']} indivisible item{'s' * (f['n_items'] > 1)}, utility that can be paid over "
-        f"(transferable_utility) and {f['bidders_with_values']} bidders"
+        f"{f['n_items']} indivisible item{'s' * (f['n_items'] > 1)} (n_items), {f['bidders_with_values']} bidders "
+        "(bidders_with_values), and utility that can be paid over (transferable_utility)"
     )
 
 
@@ -169,7 +181,7 @@ def _grounds(f: Mapping[str, Any]) -> list[str]:
         for holds, words in (
             (f["verifiable_fact"], "it is a fact that can be checked (verifiable_fact)"),
             (f["deadlocked"], "the parties are deadlocked"),
-            (one_rules, f"one of {f['n_agents']} parties holds most of the weight (max_weight_share {share})"),
+            (one_rules, f"one of several parties holds most of the weight (max_weight_share {share})"),
         )
         if holds
     ]
@@ -180,17 +192,17 @@ def _why_judge(f: Mapping[str, Any]) -> str:
 
 
 def _is_one_number(f: Mapping[str, Any]) -> bool:
-    return f["kind"] == "numeric" and f["preference"] == "cardinal"
+    return bool(f["kind"] == "numeric" and f["preference"] == "cardinal")
 
 
 def _why_number(f: Mapping[str, Any]) -> str:
-    how = "the mean of 2 parties" if f["n_agents"] == 2 else f"the weighted median of {f['n_agents']} parties"
-    return f"one number is in dispute: {how}"
+    how = "mean" if f["n_agents"] == 2 else "median"
+    return f"one number (kind numeric): the weighted {how} of {f['n_agents']} (n_agents)"
 
 
 def _can_negotiate(f: Mapping[str, Any]) -> bool:
     enough = 10 if f["n_agents"] > 5 else 2
-    return (
+    return bool(
         f["kind"] == "multi_issue"
         and f["preference"] == "cardinal"
         and f["deal_zone"] != "empty"
@@ -199,8 +211,11 @@ def _can_negotiate(f: Mapping[str, Any]) -> bool:
 
 
 def _why_negotiate(f: Mapping[str, Any]) -> str:
-    room = "there is room for a deal" if f["deal_zone"] == "nonempty" else "there may be room for a deal"
-    return f"several issues with cardinal preferences, {room} and {f['rounds_left']} rounds are left"
+    room = "there is room" if f["deal_zone"] == "nonempty" else "there may be room"
+    return (
+        f"several issues (kind multi_issue) with cardinal preferences, {room} for a deal (deal_zone {f['deal_zone']}), "
+        f"and there is time (rounds_left {f['rounds_left']})"
+    )
 
 
 def _has_options(f: Mapping[str, Any]) -> bool:
@@ -208,8 +223,10 @@ def _has_options(f: Mapping[str, Any]) -> bool:
 
 
 def _why_majority(f: Mapping[str, Any]) -> str:
-    options = f["n_options"] if f["n_options"] is not None else "discrete"
-    return f"{f['n_agents']} parties and {options} options, which can be voted on"
+    options = "discrete options (kind options)"
+    if f["n_options"] is not None:
+        options = f"{f['n_options']} options (n_options)"
+    return f"{f['n_agents']} parties (n_agents) can vote on {options}"
 
 
 _RULES = (
@@ -223,12 +240,12 @@ _RULES = (
     _Rule(
         "weighted_compromise",
         lambda f: f["preference"] == "cardinal",
-        lambda f: "nothing simpler fits, and utilities are known (cardinal): the best weighted sum of gains",
+        lambda f: "nothing simpler fits, and utilities are known (preference cardinal): the best weighted sum of gains",
     ),
     _Rule(
         "majority_rule",
         lambda f: f["preference"] == "ordinal",
-        lambda f: "nothing simpler fits, and only rankings are known (ordinal): a vote, ties broken by name",
+        lambda f: "nothing simpler fits, and only rankings are known (preference ordinal): a vote, ties broken by name",
     ),
 )
 
@@ -239,17 +256,28 @@ def _class(features: Mapping[str, Any]) -> tuple[str, int]:
     return features.get("kind") or DEFAULTS["kind"], 2 if n_agents < 3 else 3 if n_agents <= 5 else 6
 
 
+def _checked_past(one: Any) -> Mapping[str, Any]:
+    """An earlier conflict; of its features only those that are read are checked, for it may be of an older version."""
+    if not isinstance(one, Mapping) or not isinstance(one.get("features"), Mapping):
+        raise ConfigError(f"The history has {shown(one)}; give mappings with features, strategy and resolved.")
+    if not isinstance(one.get("strategy"), str) or not isinstance(one.get("resolved"), bool):
+        raise ConfigError(f"The history has {shown(one)}; its strategy is a name, and resolved is true or false.")
+    for name in ("kind", "n_agents"):
+        if one["features"].get(name) is not None:
+            _check(name, one["features"][name])
+    return one
+
+
 def _check(name: str, value: Any) -> None:
-    default = DEFAULTS[name]
+    given = f"The feature {name} was {shown(value)}"
     if name in CHOICES:
         if value not in CHOICES[name]:
-            hint = nearest(str(value), CHOICES[name])
-            raise ConfigError(f"The feature {name} was {value!r}; it is one of {', '.join(CHOICES[name])}.{hint}")
-    elif isinstance(default, bool):
+            raise ConfigError(f"{given}; it is one of {', '.join(CHOICES[name])}.{hint(value, CHOICES[name])}")
+    elif isinstance(DEFAULTS[name], bool):
         if not isinstance(value, bool):
-            raise ConfigError(f"The feature {name} was {value!r}; give true or false.")
+            raise ConfigError(f"{given}; give true or false.")
     elif name == "max_weight_share":
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1 or math.isnan(value):
-            raise ConfigError(f"The feature {name} was {value!r}; give a share from 0 to 1.")
-    elif isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ConfigError(f"The feature {name} was {value!r}; give a whole number, at least 0.")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise ConfigError(f"{given}; give a share from 0 to 1.")
+    elif isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < LARGEST:
+        raise ConfigError(f"{given}; give a whole number, at least 0.")

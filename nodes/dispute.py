@@ -13,13 +13,16 @@ deal_zone; and `reservation`: agent -> the utility below which it accepts nothin
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import ConfigError, nearest
-from .conflict import DEFAULTS
+from ..errors import ConfigError
+from .conflict import DEFAULTS, checked_features
+from .consensus.counting import weight_of
+from .game_theory.game import Game
+from .issues import LARGEST, hint, issues_from, shown
+from .preferences import Preferences
 
 KINDS_BY_KEY = {
     "payoffs": "normal_form",
@@ -73,20 +76,25 @@ def read_conflict(given: Mapping[str, Any] | None, agents: Sequence[str]) -> Con
     if given is None:
         return Conflict("options")
     if not isinstance(given, Mapping):
-        raise ConfigError(f"conflict was {given!r}; give a mapping such as {{'options': ['tea', 'coffee']}}.")
-    kind = given.get("kind") or next((kind for key, kind in KINDS_BY_KEY.items() if key in given), "options")
-    if kind not in KEYS:
-        hint = nearest(str(kind), KEYS)
-        raise ConfigError(f"The kind of the conflict was {kind!r}; it is one of {', '.join(KEYS)}.{hint}")
+        raise ConfigError(f"conflict was {shown(given)}; give a mapping such as {{'options': ['tea', 'coffee']}}.")
+    kind = given.get("kind")
+    if kind is None:
+        kind = next((kind for key, kind in KINDS_BY_KEY.items() if key in given), "options")
+    if not isinstance(kind, str) or kind not in KEYS:
+        raise ConfigError(
+            f"The kind of the conflict was {shown(kind)}; it is one of {', '.join(KEYS)}.{hint(kind, KEYS)}"
+        )
     allowed = (*KEYS[kind], *TOLD, "kind")
     for key in given:
         if key not in allowed:
             raise ConfigError(
-                f"A conflict of kind {kind} has no {key!r}. Allowed: {', '.join(allowed)}.{nearest(str(key), allowed)}"
+                f"A conflict of kind {kind} has no {shown(key)}. Allowed: {', '.join(allowed)}.{hint(key, allowed)}"
             )
     body = {key: given[key] for key in KEYS[kind] if given.get(key) is not None}
     _CHECKS[kind](body, agents)
-    return Conflict(kind, body, {key: given[key] for key in TOLD if given.get(key) is not None})
+    told = {key: given[key] for key in TOLD if given.get(key) is not None}
+    checked_features(told)
+    return Conflict(kind, body, told)
 
 
 def features_of(
@@ -105,8 +113,12 @@ def features_of(
         weights: Party -> weight.
         arbiter: Whether there is somebody who can decide.
         rounds: Rounds of talk that are left.
-        preferences: Agent -> ranking (a list) or utilities (a mapping), given or heard.
-        deal_zone: nonempty, empty or unknown, where the preferences were compared already.
+        preferences: Agent -> ranking (a list) or utilities (a mapping), as heard; without it those of the conflict.
+        deal_zone: nonempty, empty or unknown, as found by comparing the preferences; only when it is unknown does what
+            the conflict says of it count.
+
+    Raises:
+        ConfigError: A weight that is no number above 0.
 
     Example:
         >>> conflict = read_conflict({"options": ["tea", "coffee"]}, ["ann", "bob"])
@@ -114,32 +126,31 @@ def features_of(
         >>> features["n_options"], features["preference"], features["max_weight_share"]
         (2, 'ordinal', 0.75)
     """
-    given = preferences or {}
+    given = preferences or conflict.body.get("preferences") or conflict.body.get("values") or {}
     ranked = conflict.kind == "options" and not (given and all(isinstance(one, Mapping) for one in given.values()))
-    total = sum(weights.values())
+    known = [weight_of(party, weight) for party, weight in weights.items()]
     items = conflict.body.get("items", ())
-    values = conflict.body.get("values") or given
     found = {
         "n_agents": len(weights),
         "kind": conflict.kind,
         "preference": "ordinal" if ranked else "cardinal",
         "transferable_utility": conflict.kind == "allocation",
-        "bidders_with_values": sum(bool(one) for one in values.values()) if items else 0,
+        "bidders_with_values": sum(bool(one) for one in given.values()) if items else 0,
         "n_items": len(items),
         "joint_payoffs": conflict.kind == "normal_form",
-        "deal_zone": deal_zone,
         "rounds_left": rounds,
         "arbiter": arbiter,
-        "max_weight_share": float(max(weights.values()) / total) if total else None,
+        "max_weight_share": float(max(known) / sum(known)) if known else None,
         "n_options": len(conflict.options) if conflict.kind == "options" else None,
     }
-    return DEFAULTS | found | conflict.told
+    zone = {} if deal_zone == "unknown" and "deal_zone" in conflict.told else {"deal_zone": deal_zone}
+    return DEFAULTS | found | conflict.told | zone
 
 
 def number(given: object, what: str) -> float | int:
     """Return a finite number, or raise a ConfigError that names what it was meant to be."""
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
-        raise ConfigError(f"{what} was {given!r}; give a finite number.")
+    if isinstance(given, bool) or not isinstance(given, int | float) or not abs(given) < LARGEST:
+        raise ConfigError(f"{what} was {shown(given)}; give a finite number.")
     return given
 
 
@@ -153,23 +164,30 @@ def _check_options(body: Mapping[str, Any], agents: Sequence[str]) -> None:
                 if option not in wanted:
                     raise ConfigError(f"preferences of {agent!r} say nothing of {option!r}; give a number for each.")
                 number(wanted[option], f"The utility of {option!r} for {agent!r}")
-        elif not isinstance(wanted, list | tuple) or not wanted or len(set(wanted)) != len(wanted):
-            raise ConfigError(f"preferences of {agent!r} were {wanted!r}; give a ranking or a number for each option.")
+        elif not isinstance(wanted, list | tuple) or not wanted or any(wanted.count(one) > 1 for one in wanted):
+            raise ConfigError(
+                f"preferences of {agent!r} were {shown(wanted)}; give a ranking or a number for each option."
+            )
         for option in wanted:
             if option not in options:
-                raise ConfigError(f"preferences of {agent!r} name {option!r}; options are {', '.join(options)}.")
+                raise ConfigError(f"preferences of {agent!r} name {shown(option)}; options are {', '.join(options)}.")
     for agent, least in _of_agents("reservation", body, agents).items():
         number(least, f"The reservation value of {agent!r}")
+        if not isinstance(body.get("preferences", {}).get(agent), Mapping):
+            raise ConfigError(f"{agent!r} has a reservation value; give its preferences too, a number for each option.")
 
 
 def _check_number(body: Mapping[str, Any], agents: Sequence[str]) -> None:
+    if "issue" in body:
+        _texts("issue", [body["issue"]], most=1)
     low, high = (number(body[key], key) if key in body else None for key in ("low", "high"))
     if low is not None and high is not None and low >= high:
         raise ConfigError(f"low was {low} and high {high}; low must be below high.")
     for agent, wanted in _of_agents("positions", body, agents).items():
         position = number(wanted, f"The position of {agent!r}")
         if (low is not None and position < low) or (high is not None and position > high):
-            raise ConfigError(f"The position of {agent!r} was {position}; it is between {low} and {high}.")
+            bounds = " and ".join(f"{key} is {body[key]}" for key in ("low", "high") if key in body)
+            raise ConfigError(f"The position of {agent!r} was {position}, but {bounds}.")
 
 
 def _check_items(body: Mapping[str, Any], agents: Sequence[str]) -> None:
@@ -178,40 +196,53 @@ def _check_items(body: Mapping[str, Any], agents: Sequence[str]) -> None:
         raise ConfigError("items was empty; name what is to be shared out.")
     for agent, values in _of_agents("values", body, agents).items():
         if not isinstance(values, Mapping):
-            raise ConfigError(f"values of {agent!r} were {values!r}; give item -> number.")
+            raise ConfigError(f"values of {agent!r} were {shown(values)}; give item -> number.")
         for item, value in values.items():
             if item not in items:
-                raise ConfigError(f"values of {agent!r} name {item!r}; items are {', '.join(items)}.")
+                raise ConfigError(f"values of {agent!r} name {shown(item)}; items are {', '.join(items)}.")
             if number(value, f"The value of {item!r} for {agent!r}") < 0:
                 raise ConfigError(f"The value of {item!r} for {agent!r} was {value}; give 0 or more.")
 
 
-def _check_nothing(body: Mapping[str, Any], agents: Sequence[str]) -> None:
-    """Games and negotiations are checked where they are read."""
+def _check_issues(body: Mapping[str, Any], agents: Sequence[str]) -> None:
+    if "issues" not in body:
+        raise ConfigError("A negotiation needs issues; name what it is about.")
+    issues = issues_from(body["issues"])
+    for agent, wants in _of_agents("preferences", body, agents).items():
+        try:
+            Preferences.of(wants).terms(issues)
+        except ConfigError as error:
+            raise ConfigError(f"preferences of {agent!r}: {error}") from error
+
+
+def _check_game(body: Mapping[str, Any], agents: Sequence[str]) -> None:
+    if "payoffs" not in body:
+        raise ConfigError("A game needs payoffs; give what each player gets from each profile of actions.")
+    Game(body["payoffs"], actions=body.get("actions"), title=body.get("title", ""))
 
 
 _CHECKS = {
     "options": _check_options,
     "numeric": _check_number,
     "allocation": _check_items,
-    "multi_issue": _check_nothing,
-    "normal_form": _check_nothing,
+    "multi_issue": _check_issues,
+    "normal_form": _check_game,
 }
 
 
 def _of_agents(key: str, body: Mapping[str, Any], agents: Sequence[str]) -> Mapping[str, Any]:
     given = body.get(key, {})
     if not isinstance(given, Mapping):
-        raise ConfigError(f"{key} was {given!r}; give agent -> what it wants.")
+        raise ConfigError(f"{key} was {shown(given)}; give agent -> what it wants.")
     for agent in given:
         if agent not in agents:
-            raise ConfigError(f"{key} name {agent!r}. Agents: {', '.join(agents)}.{nearest(str(agent), agents)}")
+            raise ConfigError(f"{key} name {shown(agent)}. Agents: {', '.join(agents)}.{hint(agent, agents)}")
     return given
 
 
 def _texts(key: str, given: object, most: int) -> list[str]:
     if not isinstance(given, list | tuple) or not all(isinstance(one, str) and one.strip() for one in given):
-        raise ConfigError(f"{key} was {given!r}; give a list of texts.")
+        raise ConfigError(f"{key} was {shown(given)}; give a list of texts.")
     if len(set(given)) != len(given) or len(given) > most:
-        raise ConfigError(f"{key} were {', '.join(given)}; give at most {most}, each once.")
+        raise ConfigError(f"{key} were {shown(list(given))}; give at most {most}, each once.")
     return list(given)
