@@ -8,13 +8,17 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from .cli_tools import AsJson, Plot, check_plot, text_of
 from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from .budget import Budget
+    from .nodes.run import RunContext
 
 run_app = typer.Typer(no_args_is_help=True, help="Run a pattern on a question.")
 
@@ -50,23 +54,20 @@ def run_react(
     trace: Trace = None,
 ) -> int:
     """One agent that thinks, acts and observes in turn, with a loop guard."""
-    from .budget import Budget
     from .graphs.react import create_react
-    from .models import load_model
     from .nodes.react import ReactContext
     from .tools import calculate, create_search, load_mcp
 
     asked = _asked(question, 'agora run react "What is 17 * 23?"')
-    budget = Budget(max_calls=budget_calls, max_tokens=budget_tokens, max_seconds=budget_seconds)
-    console = Console(stderr=as_json, quiet=as_json)
-    with console.status("reading the documents and starting the tools" if docs or mcp else "loading the tools"):
+    budget = _budget(budget_calls, budget_tokens, budget_seconds)
+    with Console(stderr=as_json, quiet=as_json).status(
+        "reading the documents and starting the tools" if docs or mcp else "loading the tools"
+    ):
         tools = [calculate, *([create_search(docs)] if docs else []), *(load_mcp(mcp) if mcp else [])]
     builder = create_react(tools, max_steps=max_steps, loop_guard=loop_guard)
     context = ReactContext(model=model, model_seconds=model_seconds, tool_seconds=tool_seconds)
-    with console.status("loading the model"):
-        load_model(model)
     graph = builder.compile(name="react")
-    return _run(graph, asked, context, budget, console, as_json, trace)
+    return _run(graph, asked, context, budget, as_json, trace)
 
 
 @run_app.command("consensus")
@@ -93,14 +94,11 @@ def run_consensus(
     trace: Trace = None,
 ) -> int:
     """Several agents that propose and vote; counting and agreeing is code."""
-    from .budget import Budget
     from .graphs.consensus import create_consensus, faults_from, panel
-    from .models import load_model
     from .nodes.deliberation import ConsensusContext
 
     asked = _asked(question, 'agora run consensus "Which colour has the sky?"')
-    budget = Budget(max_calls=budget_calls, max_tokens=budget_tokens, max_seconds=budget_seconds)
-    console = Console(stderr=as_json, quiet=as_json)
+    budget = _budget(budget_calls, budget_tokens, budget_seconds)
     builder = create_consensus(
         panel(agents),
         protocol=protocol,
@@ -111,10 +109,8 @@ def run_consensus(
         early_stop=early_stop,
         options=option or (),
     )
-    with console.status("loading the model"):
-        load_model(model)
     context = ConsensusContext(model=model, model_seconds=model_seconds)
-    return _run(builder.compile(name="consensus"), asked, context, budget, console, as_json, trace)
+    return _run(builder.compile(name="consensus"), asked, context, budget, as_json, trace)
 
 
 @run_app.command("auction")
@@ -138,15 +134,12 @@ def run_auction(
 ) -> int:
     """Agents bid for a task; the winner does it, and the next one when it fails."""
     from .agents import Agent
-    from .budget import Budget
     from .graphs.auction import create_auction
     from .graphs.consensus import panel
-    from .models import load_model
-    from .nodes.bidding import AuctionContext
+    from .nodes.deliveries import AuctionContext
 
     asked = _asked(task, 'agora run auction "Write a line about the sea."')
-    budget = Budget(max_calls=budget_calls, max_tokens=budget_tokens, max_seconds=budget_seconds)
-    console = Console(stderr=as_json, quiet=as_json)
+    budget = _budget(budget_calls, budget_tokens, budget_seconds)
     builder = create_auction(
         panel(agents),
         kind=kind,
@@ -156,10 +149,8 @@ def run_auction(
         judge=Agent("judge", role="You are strict and fair.") if judge or acceptance else None,
         acceptance=acceptance,
     )
-    with console.status("loading the model"):
-        load_model(model)
     context = AuctionContext(model=model, model_seconds=model_seconds, work_seconds=work_seconds)
-    return _run(builder.compile(name="auction"), asked, context, budget, console, as_json, trace)
+    return _run(builder.compile(name="auction"), asked, context, budget, as_json, trace)
 
 
 @run_app.command("negotiation")
@@ -186,18 +177,15 @@ def run_negotiation(
     plot: Plot = None,
 ) -> int:
     """Agents argue in words for offers that code works out, until they agree."""
-    from .budget import Budget
     from .graphs.consensus import panel
     from .graphs.negotiation import create_negotiation
-    from .models import load_model
     from .nodes.negotiating import NegotiationContext
     from .nodes.scenario_files import read_scenario
 
     asked = _asked(about, 'agora run negotiation "Sell the bicycle." --issue price=50..150/10 --issue lock=yes,no')
     if (issue is None) == (scenario is None):
         raise ConfigError("Give either --issue, as often as there are issues, or --scenario FILE.")
-    budget = Budget(max_calls=budget_calls, max_tokens=budget_tokens, max_seconds=budget_seconds)
-    console = Console(stderr=as_json, quiet=as_json)
+    budget = _budget(budget_calls, budget_tokens, budget_seconds)
     terms = read_scenario(text_of(scenario), str(scenario)) if scenario else None
     builder = create_negotiation(
         panel(",".join(terms.preferences) if terms else agents),
@@ -212,11 +200,9 @@ def run_negotiation(
     )
     if plot:
         check_plot(plot)
-    with console.status("loading the model"):
-        load_model(model)
     context = NegotiationContext(model=model, model_seconds=model_seconds)
     drawing = partial(_plot_negotiation, plot) if plot else None
-    return _run(builder.compile(name="negotiation"), asked, context, budget, console, as_json, trace, drawing)
+    return _run(builder.compile(name="negotiation"), asked, context, budget, as_json, trace, drawing)
 
 
 @run_app.command("resolution")
@@ -243,17 +229,14 @@ def run_resolution(
 ) -> int:
     """Settle a conflict by the strategy that fits it."""
     from .agents import Agent
-    from .budget import Budget
     from .graphs.consensus import panel
     from .graphs.resolution import create_resolution
-    from .models import load_model
     from .nodes.resolving import ResolutionContext
 
     asked = _asked(about, 'agora run resolution "Tea or coffee?" --option tea --option coffee')
     if conflict and option:
         raise ConfigError("Give either --option or --conflict FILE.")
-    budget = Budget(max_calls=budget_calls, max_tokens=budget_tokens, max_seconds=budget_seconds)
-    console = Console(stderr=as_json, quiet=as_json)
+    budget = _budget(budget_calls, budget_tokens, budget_seconds)
     builder = create_resolution(
         panel(agents),
         strategy=strategy,
@@ -262,10 +245,8 @@ def run_resolution(
         mediator=Agent("mediator", role="You look for what suits everybody.") if mediator else None,
         rounds=rounds,
     )
-    with console.status("loading the model"):
-        load_model(model)
     context = ResolutionContext(model=model, model_seconds=model_seconds)
-    return _run(builder.compile(name="resolution"), asked, context, budget, console, as_json, trace)
+    return _run(builder.compile(name="resolution"), asked, context, budget, as_json, trace)
 
 
 def _issue_in(given: str) -> dict[str, Any]:
@@ -295,6 +276,12 @@ def _json_in(file: Path) -> Any:
         raise ConfigError(f"{str(file)!r} is not JSON: {error}") from error
 
 
+def _budget(calls: int | None, tokens: int | None, seconds: float | None) -> Budget:
+    from .budget import Budget
+
+    return Budget(max_calls=calls, max_tokens=tokens, max_seconds=seconds)
+
+
 def _asked(question: str, example: str) -> str:
     asked = sys.stdin.read() if question == "-" else question
     if not asked.strip():
@@ -311,16 +298,19 @@ def failed(message: str, code: int) -> int:
 def _run(
     graph: Any,
     question: str,
-    context: Any,
-    budget: Any,
-    console: Console,
+    context: RunContext,
+    budget: Budget,
     as_json: bool,
     trace: Path | None,
     plot: Callable[[dict[str, Any]], None] | None = None,
 ) -> int:
     """Stream a graph on a question; draw it, trace it, print the result. Returns the exit code."""
     from .display import Display, TraceFile, interrupted, outputs
+    from .models import load_model
 
+    console = Console(stderr=as_json, quiet=as_json)
+    with console.status("loading the model"):
+        load_model(context.model)
     display = Display(console)
     rows: dict[str, list[dict[str, Any]]] = {}
     with TraceFile(trace) as file:
@@ -367,7 +357,8 @@ async def _follow(
             state = state if within else part
             continue
         display.show(part)
-        if (row := row_of(part)) is not None:
-            rows.setdefault(row[0], []).append(row[1])
-            file.write(row[1])
+        if (found := row_of(part)) is not None:
+            key, row = found
+            rows.setdefault(key, []).append(row)
+            file.write({"within": part["agent"], **row} if within else row)
     return state

@@ -5,6 +5,7 @@ The protocol is the Contract Net (Smith 1980); the prices are those of `nodes/au
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,9 +16,12 @@ from langgraph.graph import END, START, StateGraph
 from ..agents import Agent, as_agents
 from ..errors import ConfigError, nearest
 from ..nodes import bidding
-from ..nodes.bidding import AuctionContext, AuctionInput, AuctionOutput, AuctionSpec, AuctionState
+from ..nodes.bidding import AuctionInput, AuctionOutput, AuctionState
+from ..nodes.bids import LARGEST
 from ..nodes.contracts import KINDS
+from ..nodes.deliveries import AuctionContext, AuctionSpec
 from ..nodes.running import Node, Route
+from .react import create_react
 from .workers import worker_of
 
 
@@ -52,19 +56,20 @@ def create_auction(
             would be undefined.
         capacity: How many tasks an agent may be given in one run.
         step: Of the english clock.
-        accept: Your test of a delivery: task, text -> True, or False or words that say what is wrong.
+        accept: Your test of a delivery: task, text -> True, or False or words that say what is wrong; one that raises
+            refuses.
         judge: An agent that tests deliveries instead; what it should look for is `acceptance`.
-        acceptance: What is asked of a delivery, in words, for the contract and the judge.
+        acceptance: What is asked of a delivery, in words, for the contract, who does the work, and the judge.
         model: The model of agents without one; None takes the run's context (default `embedded`).
         name: The graph's name in its closing message.
 
     Returns:
         A graph over `messages` (the task is the last human message; for vcg one task a line) or `tasks`, a list of
         texts. Its output: `answer`, `stop` (delivered, partial, breach, no_award, budget), `bids` (list of {task,
-        bidder, cost, capability, reason, error}), `awards` (list of {task, round, winner, price, reason, refused, tied,
-        truthful, explanation}), `contracts` (list of {task, what, agent, price, deadline, acceptance, status, reason,
-        paid}), `results` (task -> text), `explanation` (why each winner at each price), `track_record` (agent -> {kept,
-        broken}), `usage`.
+        bidder, cost, capability, reason, error}), `awards` (list of {task, round, kind, winner, price, reason, refused,
+        tied, runner_up, truthful, explanation}), `contracts` (list of {task, what, contractor, price, deadline,
+        acceptance, status (kept, broken, cancelled), reason, paid}), `results` (task -> text), `explanation` (why each
+        winner at each price), `track_record` (agent -> {kept, broken}), `usage`.
 
     Raises:
         ConfigError: An argument is wrong; the message says which and what is allowed.
@@ -80,27 +85,35 @@ def create_auction(
     known = as_agents(agents)
     if kind not in KINDS:
         raise ConfigError(f"There is no kind {kind!r}. Kinds: {', '.join(KINDS)}.{nearest(str(kind), KINDS)}")
-    if reserve is not None and not _is_number(reserve, 0):
-        raise ConfigError(f"reserve was {reserve!r}; give a finite number, at least 0, or leave it out.")
+    if reserve is not None and not (_is_number(reserve, 0) and reserve <= LARGEST):
+        raise ConfigError(f"reserve was {reserve!r}; give a number from 0 to {LARGEST:,}, or leave it out.")
     if not _is_number(step, 0) or step == 0:
         raise ConfigError(f"step was {step!r}; give a finite number above 0.")
     if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 1:
         raise ConfigError(f"capacity was {capacity!r}; give how many tasks an agent may have, at least 1.")
     if accept is not None and not callable(accept):
         raise ConfigError(f"accept was {accept!r}; give a function of the task and the delivery, or leave it out.")
+    if inspect.iscoroutinefunction(accept):
+        raise ConfigError("accept was an async function; give a plain one, it is called outside the event loop.")
     if accept is not None and judge is not None:
         raise ConfigError("Both accept and judge were given; one of them decides about a delivery.")
+    judges = as_agents([judge]) if judge is not None else ()
+    if judges and judges[0].name in [agent.name for agent in known]:
+        raise ConfigError(f"The judge is named {judges[0].name!r}, as a bidder is. Nobody judges its own work.")
+    for agent in known:
+        if agent.tools and agent.runnable is None:
+            create_react(agent.tools)  # What is no tool is refused now, and not as a contract that was broken.
     if model is not None and not isinstance(model, str | BaseChatModel):
         raise ConfigError(f"model was {model!r}; give a chat model or the name of one.")
     spec = AuctionSpec(
         name=name,
-        agents=known,
+        agents=tuple(sorted(known, key=lambda agent: agent.name)),  # Nothing depends on their order.
         kind=kind,
         reserve=reserve,
         capacity=capacity,
         step=step,
         accept=accept,
-        judge=as_agents([judge])[0] if judge is not None else None,
+        judge=judges[0] if judges else None,
         acceptance=acceptance,
         model=model,
         worker_of=worker_of,
@@ -114,7 +127,7 @@ def create_auction(
     builder.add_node("settle", Node(bidding.settle, spec, "settle"))
     builder.add_edge(START, "assess")
     builder.add_edge("assess", "award")
-    builder.add_conditional_edges("award", Route(bidding.after_award), ["perform", END])
+    builder.add_conditional_edges("award", Route(bidding.after_award), ["perform", END])  # type: ignore[arg-type]
     builder.add_edge("perform", "settle")
     builder.add_edge("settle", "award")
     return builder

@@ -5,7 +5,7 @@ The protocols and their sources stand in `nodes/protocols.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -41,7 +41,7 @@ def create_negotiation(
     threshold: Any = 0.8,
     protocol: str = "zeuthen",
     concession: str = "linear",
-    veto: Sequence[str] = (),
+    veto: Collection[str] = (),
     needed: int | None = None,
     mediator: Any = None,
     model: str | BaseChatModel | None = None,
@@ -122,7 +122,7 @@ def _spec_of(
     threshold: Any,
     protocol: str,
     concession: str,
-    veto: Sequence[str],
+    veto: Collection[str],
     needed: int | None,
     mediator: Any,
     model: str | BaseChatModel | None,

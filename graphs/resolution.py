@@ -126,7 +126,7 @@ def create_resolution(
 
 def _way(
     way: str, spec: ResolutionSpec
-) -> StateGraph[ResolutionState, ResolutionContext, ResolutionState, ResolutionState]:
+) -> StateGraph[ResolutionState, ResolutionContext, ResolutionState, resolving.Settled]:
     """The subgraph of a strategy."""
     builder = StateGraph(ResolutionState, context_schema=ResolutionContext, output_schema=resolving.Settled)
     builder.add_node(STEPS[way], Node(partial(resolving.settle_by, way), spec, STEPS[way]))

@@ -2,62 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import operator
+import re
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END
 from langgraph.graph.message import add_messages
+from langgraph.types import Overwrite, Send
 from typing_extensions import TypedDict
 
-from ..agents import Agent
-from ..errors import BudgetExceeded, ConfigError
-from .ask import Reply
-from .bids import bid_question, verdict_question
-from .contracts import Awarded, recorded, tender
-from .panel import Heard, Said, added, ask_all, call_agent
-from .run import Run, RunContext, checked_seconds
-from .running import Body, UntilEnough, Work
+from ..errors import ConfigError
+from .bids import bid_question
+from .contracts import Awarded, amount, recorded, tender
+from .deliveries import NOTHING, AuctionContext, AuctionRun, AuctionSpec, check, deliver
+from .panel import Heard, added, ask_all
+from .run import checked_seconds
+from .running import Body, Work
 from .talk import cleaned, question_of
 from .text import clean, shorten
 
 SHELF = ("agora", "track_record")  # The namespace in a store.
-MAX_DELIVERY = 20_000  # characters of a delivery that are kept
-FAILED = ("error", "budget", "loop", "max_steps")  # Stops of a worker that is one of our graphs, which deliver nothing.
-
-
-@dataclass(frozen=True)
-class AuctionContext(RunContext):
-    """The settings of one run."""
-
-    work_seconds: float = 300.0
-    """The deadline of every contract: who has not delivered by then has broken it."""
-
-
-@dataclass(frozen=True)
-class AuctionSpec:
-    """What `create_auction` was given. `worker_of`: agent, model -> the runnable that does its work."""
-
-    name: str
-    agents: tuple[Agent, ...]
-    kind: str
-    reserve: float | None
-    capacity: int
-    step: float
-    accept: Callable[[str, str], bool | str] | None
-    judge: Agent | None
-    acceptance: str
-    model: str | BaseChatModel | None
-    worker_of: Callable[[Agent, str | BaseChatModel], Runnable[Any, Any]]
-
-    @property
-    def names(self) -> list[str]:
-        """The bidders' names, sorted, so that nothing depends on their order."""
-        return sorted(agent.name for agent in self.agents)
+LISTED = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s+")  # What stands before a line of a list, and is no part of it.
 
 
 class AuctionInput(TypedDict, total=False):
@@ -84,38 +53,38 @@ class AuctionOutput(TypedDict, total=False):
 
 
 class AuctionState(AuctionOutput, total=False):
-    """The state between nodes. `turn`: the tasks of this run; `deliveries`: what the open contracts brought."""
+    """The state between nodes.
+
+    `turn`: the tasks of this run; `deliveries`: what the open contracts brought; `over`: why the budget ended the run.
+    """
 
     tasks: list[str]
-    deliveries: list[dict[str, Any]]
-    over: bool
+    deliveries: Annotated[list[dict[str, Any]], operator.add]
+    over: str
     turn: list[str]
-
-
-_Run = Run[AuctionSpec, AuctionContext]
 
 
 def assess(spec: AuctionSpec, state: AuctionState, config: RunnableConfig) -> Body[dict[str, Any]]:
     """Begin: ask every agent for a bid on every task. Bids are sealed: no agent is shown another's."""
-    run = _Run(spec, AuctionContext)
+    run = AuctionRun(spec, AuctionContext)
     checked_seconds(run.context, "model_seconds", "work_seconds")
     tasks = tasks_of(spec.kind, state)
     records = yield from _known_records(run, state)
-    usage, rows, over = {name: dict(_NOTHING) for name in spec.names}, [], False
+    usage, rows, over = {name: dict(NOTHING) for name in spec.names}, [], ""
     for place, task in enumerate(tasks):
         run.tell("asking", round=place + 1, what=f"bids on: {shorten(task, 80)}")
         heard = yield from ask_all(
             spec.agents,
             lambda agent, task=task: bid_question(task, spec.reserve),  # type: ignore[misc]
-            talk=cleaned(state["messages"])[:-1] if state.get("messages") else [],
+            talk=cleaned(_talk_before(state)),
             model=spec.model or run.context.model,
             config=config,
             seconds=run.context.model_seconds,
             enough=lambda heard: any(one.over for one in heard.values()),
         )
         usage = added(usage, heard)
-        over = any(one.over for one in heard.values())
-        new = [_bid_row(place, name, heard.get(name)) for name in spec.names]
+        over = next((one.error or "" for one in heard.values() if one.over), "")
+        new = [_bid_row(place, name, heard.get(name) or Heard(None, over, NOTHING)) for name in spec.names]
         rows += new
         for row in new:
             run.tell("bid", **row)
@@ -127,7 +96,7 @@ def assess(spec: AuctionSpec, state: AuctionState, config: RunnableConfig) -> Bo
         "bids": rows,
         "awards": [],
         "contracts": [],
-        "deliveries": [],
+        "deliveries": Overwrite([]),
         "results": {},
         "explanation": [],
         "usage": usage,
@@ -140,15 +109,15 @@ def assess(spec: AuctionSpec, state: AuctionState, config: RunnableConfig) -> Bo
 
 def award_tasks(spec: AuctionSpec, state: AuctionState, config: RunnableConfig) -> Body[dict[str, Any]]:
     """Award every task that has no winner yet, without who broke a contract for it; close when nothing is left."""
-    run = _Run(spec, AuctionContext)
+    run = AuctionRun(spec, AuctionContext)
     kept = {row["task"] for row in state["contracts"] if row["status"] == "kept"}
     given_up = {row["task"] for row in state["awards"] if row["winner"] is None}
     tasks = [place for place in range(len(state["turn"])) if place not in kept | given_up]
     if state["over"] or not tasks:
         return _closed(run, state)
-    rules = {"free": _capacity_left(spec, state), "reserve": spec.reserve, "step": spec.step}
-    awarding = partial(tender, spec.kind, tasks, _open_bids(state), state["track_record"], **rules)
-    awards: list[Awarded] = yield Work(awarding)
+    free, bids = _capacity_left(spec, state), _open_bids(state)
+    awarding = partial(tender, spec.kind, tasks, bids, state["track_record"], free=free)
+    awards: list[Awarded] = yield Work(partial(awarding, reserve=spec.reserve, step=spec.step))
     rows = [_award_row(spec, state, one) for one in awards]
     contracts = [_contract(spec, run, state, row) for row in rows if row["winner"] is not None]
     for row in rows:
@@ -163,45 +132,47 @@ def award_tasks(spec: AuctionSpec, state: AuctionState, config: RunnableConfig) 
     return update
 
 
-def perform(spec: AuctionSpec, state: AuctionState, config: RunnableConfig) -> Body[dict[str, Any]]:
-    """Let the winners do their work, all at once; nothing they do is an exception."""
-    run = _Run(spec, AuctionContext)
-    todo = [row for row in state["contracts"] if row["status"] == "open"]
-    for row in todo:
-        run.tell("working", agent_at_work=row["agent"], task=row["task"], what=state["turn"][row["task"]])
-    bodies = tuple(_delivery(run, row, state["turn"][row["task"]], config) for row in todo)
-    results: dict[int, Any] = yield UntilEnough(bodies, _never, config.get("max_concurrency"))
-    for result in results.values():
-        if isinstance(result, BaseException):
-            raise result
-    deliveries = [results[place] for place in range(len(todo))]
-    usage = state["usage"]
-    for row, delivery in zip(todo, deliveries, strict=True):
-        usage = added(usage, {row["agent"]: Heard(None, None, delivery.pop("usage"))})
-    return {"deliveries": deliveries, "usage": usage, "over": any(one["over"] for one in deliveries)}
+def after_award(state: AuctionState) -> str | list[Send]:
+    """Where to go after tasks were awarded: to the winners, all at once.
+
+    Each contract is a branch of its own, so that a checkpoint keeps what one delivered when another is cut off.
+    """
+    if state["stop"]:
+        return END
+    return [Send("perform", row) for row in state["contracts"] if row["status"] == "open"]
+
+
+def perform(spec: AuctionSpec, contract: Mapping[str, Any], config: RunnableConfig) -> Body[dict[str, Any]]:
+    """Let a winner do its work; nothing it does is an exception."""
+    run = AuctionRun(spec, AuctionContext)
+    run.tell("working", contractor=contract["contractor"], task=contract["task"], what=contract["what"])
+    delivery = yield from deliver(run, contract, config)
+    return {"deliveries": [delivery]}
 
 
 def settle(spec: AuctionSpec, state: AuctionState, config: RunnableConfig) -> Body[dict[str, Any]]:
     """Check what was delivered, pay or refuse, and remember who kept its promise."""
-    run = _Run(spec, AuctionContext)
-    records, results, usage = state["track_record"], dict(state["results"]), state["usage"]
+    run = AuctionRun(spec, AuctionContext)
+    records, results, usage, over = state["track_record"], dict(state["results"]), state["usage"], ""
     contracts = []
-    deliveries = {(one["task"], one["agent"]): one for one in state["deliveries"]}
+    deliveries = {(one["task"], one["contractor"]): one for one in state["deliveries"]}
     for row in state["contracts"]:
         if row["status"] != "open":
             contracts.append(row)
             continue
-        delivery = deliveries[row["task"], row["agent"]]
-        task = state["turn"][row["task"]]
+        delivery = deliveries[row["task"], row["contractor"]]
+        usage = added(usage, {row["contractor"]: Heard(None, None, delivery["usage"])})
         if delivery["over"]:  # The run's budget ended, which is no fault of the agent.
-            contracts.append({**row, "status": "cancelled", "reason": delivery["error"]})
-            continue
-        why, more = yield from _refusal(run, task, delivery, config)
-        usage = added(usage, more)
-        done = {**row, "status": "broken" if why else "kept", "reason": why, "paid": 0 if why else row["price"]}
-        records = recorded(records, row["agent"], kept=not why)
-        if not why:
-            results[task] = delivery["text"]
+            over = delivery["error"]
+            done = {**row, "status": "cancelled", "reason": over}
+        else:
+            checked = yield from check(run, row["what"], delivery, config)
+            usage, over = added(usage, checked.heard), over or checked.over
+            paid = row["price"] if checked.accepted else 0
+            done = {**row, "status": checked.status, "reason": checked.reason, "paid": paid}
+            records = recorded(records, row["contractor"], kept=checked.accepted)
+            if checked.accepted:
+                results[row["what"]] = delivery["text"]
         contracts.append(done)
         run.tell("settled", **done)
     yield from _stored(run, records)
@@ -210,13 +181,9 @@ def settle(spec: AuctionSpec, state: AuctionState, config: RunnableConfig) -> Bo
         "results": results,
         "track_record": records,
         "usage": usage,
-        "deliveries": [],
+        "deliveries": Overwrite([]),
+        "over": over,
     }
-
-
-def after_award(state: AuctionState) -> str:
-    """Where to go after tasks were awarded."""
-    return END if state["stop"] else "perform"
 
 
 def tasks_of(kind: str, state: AuctionState) -> list[str]:
@@ -232,7 +199,7 @@ def tasks_of(kind: str, state: AuctionState) -> list[str]:
         tasks = [clean(one, 8_000) for one in given]
     else:
         text = clean(question_of(state.get("messages", [])).text)
-        lines = [line.strip().lstrip("-*0123456789.) ").strip() for line in text.splitlines()]
+        lines = [LISTED.sub("", line).strip() for line in text.splitlines()]
         listed = kind == "vcg" and len([line for line in lines if line]) > 1
         tasks = [line for line in lines if line] if listed else [text]
     if len(set(tasks)) != len(tasks):
@@ -240,15 +207,24 @@ def tasks_of(kind: str, state: AuctionState) -> list[str]:
     return tasks
 
 
-def _known_records(run: _Run, state: AuctionState) -> Body[dict[str, dict[str, int]]]:
+def _talk_before(state: AuctionState) -> Sequence[AnyMessage]:
+    """The conversation that stands before the tasks."""
+    messages = state.get("messages", [])
+    asked = [place for place, message in enumerate(messages) if isinstance(message, HumanMessage)]
+    return messages if state.get("tasks") or not asked else messages[: asked[-1]]
+
+
+def _known_records(run: AuctionRun, state: AuctionState) -> Body[dict[str, dict[str, int]]]:
     """What is remembered of the agents: in the store, where the graph was compiled with one, else in the state."""
-    given = state.get("track_record") or {}
-    records = {name: dict(record) for name, record in given.items()}
+    records = state.get("track_record") or {}
+    if not isinstance(records, dict):
+        raise ConfigError(f'track_record was {records!r}; give agent -> {{"kept": 3, "broken": 1}}.')
+    records = dict(records)
     if run.store is not None:
         for name in run.spec.names:
             item = yield Work(run.store.get, (SHELF, name))
             if item is not None:
-                records[name] = item.value
+                records[name] = dict(item.value)
     for name, record in records.items():
         counts = [record.get(key, 0) for key in ("kept", "broken")] if isinstance(record, dict) else [None]
         if not all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts):
@@ -256,28 +232,30 @@ def _known_records(run: _Run, state: AuctionState) -> Body[dict[str, dict[str, i
     return records
 
 
-def _stored(run: _Run, records: Mapping[str, Mapping[str, int]]) -> Body[None]:
+def _stored(run: AuctionRun, records: Mapping[str, Mapping[str, int]]) -> Body[None]:
     if run.store is not None:
         for name in run.spec.names:
             if name in records:
                 yield Work(run.store.put, (SHELF, name, dict(records[name])))
 
 
-def _bid_row(task: int, name: str, one: Heard | None) -> dict[str, Any]:
-    value = one.value if one else None
+def _bid_row(task: int, name: str, one: Heard) -> dict[str, Any]:
+    value = one.value
     return {
         "task": task,
         "bidder": name,
         "cost": getattr(value, "cost", None),
         "capability": getattr(value, "capability", None),
         "reason": clean(getattr(value, "reason", "") or "", 300),
-        "error": (one.error if one else "it was not heard") if value is None else None,
+        "error": one.error if value is None else None,
     }
 
 
 def _open_bids(state: AuctionState) -> dict[int, dict[str, dict[str, Any]]]:
     """Task -> agent -> bid; who broke a contract for a task has no bid on it any more."""
-    broken = {(row["task"], row["agent"]): row["reason"] for row in state["contracts"] if row["status"] == "broken"}
+    broken = {
+        (row["task"], row["contractor"]): row["reason"] for row in state["contracts"] if row["status"] == "broken"
+    }
     bids: dict[int, dict[str, dict[str, Any]]] = {place: {} for place in range(len(state["turn"]))}
     for row in state["bids"]:
         out = broken.get((row["task"], row["bidder"]))
@@ -288,16 +266,16 @@ def _open_bids(state: AuctionState) -> dict[int, dict[str, dict[str, Any]]]:
 
 
 def _capacity_left(spec: AuctionSpec, state: AuctionState) -> dict[str, int]:
-    taken = [row["agent"] for row in state["contracts"]]
+    taken = [row["contractor"] for row in state["contracts"]]
     return {name: spec.capacity - taken.count(name) for name in spec.names}
 
 
 def _award_row(spec: AuctionSpec, state: AuctionState, one: Awarded) -> dict[str, Any]:
-    task = shorten(state["turn"][one.task], 60)
+    task = shorten(" ".join(state["turn"][one.task].split()), 60).rstrip(".")
     again = sum(row["task"] == one.task for row in state["awards"])
-    words = (
-        f"{task}: {one.reason}" if one.winner is None else f"{task}: {one.winner} at {one.price:g}, since {one.reason}"
-    )
+    words = f"{task}: no award, since {one.reason}"
+    if one.winner is not None:
+        words = f"{task}: {one.winner} at {amount(one.price)}, since {one.reason}{_not_counted(one.refused)}"
     return {
         "task": one.task,
         "round": again + 1,
@@ -308,99 +286,37 @@ def _award_row(spec: AuctionSpec, state: AuctionState, one: Awarded) -> dict[str
         "refused": dict(one.refused),
         "tied": list(one.tied),
         "runner_up": one.runner_up,
-        # Task after task, or after a breach, a bidder may gain by waiting for a better price.
-        "truthful": not again and (spec.kind == "vcg" or (spec.kind == "vickrey" and len(state["turn"]) == 1)),
+        "truthful": one.truthful and not again,  # After a breach a bidder may gain by waiting for a better price.
         "explanation": words,
     }
 
 
-def _contract(spec: AuctionSpec, run: _Run, state: AuctionState, row: Mapping[str, Any]) -> dict[str, Any]:
-    rule = (
-        "an accepting function of the buyer"
-        if spec.accept
-        else "an answer that is not empty, by a worker that finished"
-    )
-    judged = (
-        f"{spec.judge.name} judges: {spec.acceptance or 'does it do what the task asks for?'}" if spec.judge else rule
-    )
+def _not_counted(refused: Mapping[str, str]) -> str:
+    listed = [f"{agent} ({why})" for agent, why in refused.items()]
+    more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
+    return f". Not counted: {', '.join(listed[:5])}{more}" if listed else ""
+
+
+def _contract(spec: AuctionSpec, run: AuctionRun, state: AuctionState, row: Mapping[str, Any]) -> dict[str, Any]:
+    rule = "an answer that is not empty, by a worker that finished"
+    if spec.judge:
+        rule = f"{spec.judge.name} judges"
+    elif spec.accept:
+        rule = "a test of the buyer's"
     return {
         "task": row["task"],
         "what": state["turn"][row["task"]],
-        "agent": row["winner"],
+        "contractor": row["winner"],
         "price": row["price"],
         "deadline": run.context.work_seconds,
-        "acceptance": judged,
+        "acceptance": f"{rule}: {spec.acceptance}" if spec.acceptance else rule,
         "status": "open",
         "reason": "",
         "paid": 0,
     }
 
 
-def _delivery(run: _Run, row: Mapping[str, Any], task: str, config: RunnableConfig) -> Body[dict[str, Any]]:
-    """What one worker delivers: text, or why there is none."""
-    spec = run.spec
-    agent = next(agent for agent in spec.agents if agent.name == row["agent"])
-    found = {"task": row["task"], "agent": row["agent"], "text": "", "error": "", "over": False}
-    try:
-        worker = spec.worker_of(agent, agent.model or spec.model or run.context.model)
-        said: Said = yield from call_agent(worker, [HumanMessage(task)], config, run.context.work_seconds)
-    except BudgetExceeded as reason:
-        return {**found, "error": str(reason), "over": True, "usage": dict(_NOTHING)}
-    except ConfigError as error:
-        return {**found, "error": str(error), "usage": dict(_NOTHING)}
-    returned = said.returned if isinstance(said.returned, Mapping) else {}
-    stop = returned.get("stop")
-    text = said.words if isinstance(said.words, str) else "" if said.words is None else str(said.words)
-    if said.error is not None:
-        error = said.error
-    elif stop in FAILED:
-        error = f"its work ended with {stop}: {returned.get('error') or shorten(text, 200)}"
-    else:
-        error = "" if text.strip() else "it delivered nothing"
-    delivered = {**found, "text": clean(text, MAX_DELIVERY), "error": error, "over": stop == "budget"}
-    return {**delivered, "usage": _used(returned)}
-
-
-def _used(returned: Mapping[str, Any]) -> Mapping[str, float]:
-    """The usage of a worker: what one of our graphs says of itself, or one call."""
-    rows = returned.get("usage")
-    if isinstance(rows, Mapping) and all(isinstance(row, Mapping) for row in rows.values()):
-        return {key: sum(row.get(key, 0) for row in rows.values()) for key in _NOTHING}
-    return Reply().usage()
-
-
-def _refusal(
-    run: _Run, task: str, delivery: Mapping[str, Any], config: RunnableConfig
-) -> Body[tuple[str, dict[str, Heard]]]:
-    """Why a delivery is refused; empty when it is accepted. And what the judge used."""
-    spec = run.spec
-    if delivery["error"]:
-        return delivery["error"], {}
-    if spec.accept is not None:
-        try:
-            verdict = yield Work(spec.accept, (task, delivery["text"]))
-        except Exception as error:  # The buyer's own test; who it fails on is told, and the run goes on.
-            return f"the test of acceptance failed on it: {type(error).__name__}: {shorten(str(error), 200)}", {}
-        if verdict is True:
-            return "", {}
-        return verdict if isinstance(verdict, str) and verdict else "the test of acceptance refused it", {}
-    if spec.judge is None:
-        return "", {}
-    heard = yield from ask_all(
-        [spec.judge],
-        lambda _: verdict_question(task, delivery["text"], spec.acceptance),
-        talk=[],
-        model=spec.model or run.context.model,
-        config=config,
-        seconds=run.context.model_seconds,
-        enough=_never,
-    )
-    value = heard[spec.judge.name].value
-    # A judge that says nothing usable must cost no agent its record.
-    return ("" if value is None or value.accepted else value.reason or f"{spec.judge.name} refused it"), heard
-
-
-def _closed(run: _Run, state: AuctionState) -> dict[str, Any]:
+def _closed(run: AuctionRun, state: AuctionState) -> dict[str, Any]:
     tasks, results = state["turn"], state["results"]
     if state["over"]:
         stop = "budget"
@@ -420,13 +336,5 @@ def _closed(run: _Run, state: AuctionState) -> dict[str, Any]:
 def _why(state: AuctionState, place: int, missing: Mapping[int, str]) -> str:
     if place in missing:
         return missing[place].rstrip(".")
-    ended = [row["reason"] for row in state["contracts"] if row["task"] == place and row["reason"]]
-    unheard = [row["error"] for row in state["bids"] if row["error"]]
-    return (ended or unheard or ["the run ended before"])[-1].rstrip(".")
-
-
-def _never(heard: Mapping[Any, Any]) -> bool:
-    return False
-
-
-_NOTHING = {"calls": 0, "tokens_in": 0, "tokens_out": 0, "seconds": 0.0}
+    ended: list[str] = [row["reason"] for row in state["contracts"] if row["task"] == place and row["reason"]]
+    return (ended or [state["over"]])[-1].rstrip(".")

@@ -9,10 +9,11 @@ winner is paid the largest bid with which it would still have won (Myerson, Opti
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+from .amounts import exact as amount_of
 from .auctions import Award, award, vcg
 from .settlement import exact, plain
 
@@ -24,7 +25,10 @@ Records = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Awarded:
-    """One task given to an agent, or to nobody; `reason` says why. `refused`: agent -> why its bid did not count."""
+    """One task given to an agent, or to nobody; `reason` says why. `refused`: agent -> why its bid did not count.
+
+    `truthful`: whether no bidder could have gained by another cost than its true one, whatever the others asked.
+    """
 
     task: int
     winner: str | None
@@ -33,6 +37,7 @@ class Awarded:
     refused: Mapping[str, str]
     tied: tuple[str, ...] = ()
     runner_up: str | None = None
+    truthful: bool = False
 
 
 def tender(
@@ -73,7 +78,8 @@ def tender(
         one = _single(kind, task, costs, refused, records, reserve, step)
         if one.winner is not None:
             left[one.winner] -= 1
-        done.append(one)
+        # Task after task, who has little room gains by losing the first.
+        done.append(replace(one, truthful=kind == "vickrey" and len(tasks) == 1))
     return done
 
 
@@ -87,18 +93,19 @@ def admitted(
     costs: dict[str, Any] = {}
     refused: dict[str, str] = {}
     for agent in sorted(bids):
-        bid = bids[agent]
+        bid, record = bids[agent], records.get(agent, {})
         if bid.get("cost") is None:
             refused[agent] = bid.get("error") or "it made no bid"
+        elif isinstance(cost := amount_of(bid["cost"]), str) or cost < 0:
+            refused[agent] = f"its bid is {cost if isinstance(cost, str) else f'negative: {amount(cost)}'}"
         elif bid.get("capability") == "cannot":
             refused[agent] = "it says that it cannot do it"
-        elif reliability(records.get(agent, {})) < LEAST_RELIABILITY:
-            record = records[agent]
+        elif reliability(record) < LEAST_RELIABILITY:
             refused[agent] = f"it kept {record.get('kept', 0)} of {_promises(record)} promises"
         elif free.get(agent, 0) < 1:
             refused[agent] = "it has no capacity left"
-        elif reserve is not None and bid["cost"] > reserve:
-            refused[agent] = f"its bid of {bid['cost']} is above the reserve of {reserve}"
+        elif reserve is not None and cost > exact(reserve):
+            refused[agent] = f"its bid of {amount(cost)} is above the reserve of {amount(reserve)}"
         else:
             costs[agent] = bid["cost"]
     return costs, refused
@@ -126,6 +133,16 @@ def recorded(records: Records, agent: str, *, kept: bool) -> dict[str, dict[str,
     return {name: dict(record) for name, record in records.items()} | {agent: new}
 
 
+def amount(number: Any) -> str:
+    """A number as people write it: in full, without the noise of floats.
+
+    Example:
+        >>> amount(10.0), amount(1_234_567.5), amount(Fraction(40, 3)), amount(1e-7)
+        ('10', '1234567.5', '13.333333', '1e-07')
+    """
+    return f"{float(number):.6f}".rstrip("0").rstrip(".") if number >= 1 else f"{float(number):g}"
+
+
 def _promises(record: Mapping[str, int]) -> int:
     return record.get("kept", 0) + record.get("broken", 0)
 
@@ -151,32 +168,47 @@ def _single(
     weighted = {agent: exact(cost) * factors[agent] for agent, cost in costs.items()}
     # The loosest reserve: who is above its own was refused already, and a lone bidder is paid its own.
     most = None if reserve is None else exact(reserve) * max(factors.values())
-    found: Award = award(kind, weighted, reserve=most, step=step)
+    found: Award = award(kind, weighted, reserve=most, step=exact(step))
     if found.winner is None or found.price is None:
         return Awarded(task, None, None, found.reason, refused)
     price = exact(found.price) / factors[found.winner]
-    if reserve is not None:
-        price = min(price, exact(reserve))
-    words = _words(kind, found, costs, factors, records)
+    capped = reserve is not None and price > exact(reserve)
+    price = exact(reserve) if capped else price
+    words = f"{_best(found, costs, factors, records)}; it is paid {_paid(kind, found, capped)}"
     return Awarded(task, found.winner, plain(price), words, refused, tuple(found.tied), found.runner_up)
 
 
-def _words(kind: str, found: Award, costs: Mapping[str, Any], factors: Mapping[str, Fraction], records: Records) -> str:
-    """Why this winner at this price."""
+def _best(found: Award, costs: Mapping[str, Any], factors: Mapping[str, Fraction], records: Records) -> str:
+    """Why this winner."""
     winner = str(found.winner)
+    if len(costs) == 1:
+        return f"{winner} asks {amount(costs[winner])}, the only bid that counts"
     weighed = len(set(factors.values())) > 1
     counts = " once records are weighed in" if weighed else ""
-    words = f"{winner} asks {costs[winner]}, the lowest of {len(costs)} bids{counts}"
+    words = f"{winner} asks {amount(costs[winner])}, the lowest of {len(costs)} bids{counts}"
     if len(found.tied) > 1:
         words = f"{', '.join(found.tied)} are tied{counts}; {winner} comes first by name"
-    if weighed:
-        kept = {agent: f"{float(reliability(records.get(agent, {}))):.0%}" for agent in costs}
-        words += f" (expected to keep its promise: {', '.join(f'{agent} {share}' for agent, share in kept.items())})"
+    return words + (f" ({_shares(list(costs), records)})" if weighed else "")
+
+
+def _paid(kind: str, found: Award, capped: bool) -> str:
+    """Why this price."""
     if kind == "first_price":
-        return f"{words}; it is paid what it asks"
+        return "what it asks"
     if found.runner_up is None:
-        return f"{words}; it is alone and is paid the reserve"
-    return f"{words}; it is paid the most that it could have asked without losing to {found.runner_up}"
+        return "the reserve"
+    if capped:
+        return f"the reserve, at which {found.runner_up} still loses"
+    if kind == "english":
+        return (
+            "the last price that they all took" if found.tied else f"where the clock stood when {found.runner_up} left"
+        )
+    return f"the most that it could have asked without losing to {found.runner_up}"
+
+
+def _shares(agents: Sequence[str], records: Records) -> str:
+    kept = {agent: f"{float(reliability(records.get(agent, {}))):.0%}" for agent in agents}
+    return f"expected to keep its promise: {', '.join(f'{agent} {share}' for agent, share in kept.items())}"
 
 
 def _all_at_once(
@@ -189,32 +221,47 @@ def _all_at_once(
     split = {task: admitted(bids[task], records, free, reserve) for task in tasks}
     agents = sorted({agent for costs, _ in split.values() for agent in costs})
     if not agents:
-        return [Awarded(task, None, None, _nobody(split[task][1]), split[task][1]) for task in tasks]
+        return [Awarded(task, None, None, _nobody(split[task][1]), split[task][1], truthful=True) for task in tasks]
     factors = _factors(agents, records)
-    table = [
-        [exact(split[task][0][agent]) * factors[agent] if agent in split[task][0] else None for task in tasks]
-        for agent in agents
-    ]
-    found = vcg(table, [free[agent] for agent in agents], None if reserve is None else [reserve] * len(tasks))
-    assert found.payments is not None
+    most = None if reserve is None else exact(reserve)
+    costs = {task: {agent: exact(cost) * factors[agent] for agent, cost in split[task][0].items()} for task in tasks}
+    table = [[costs[task].get(agent) for task in tasks] for agent in agents]
+    found = vcg(table, [free[agent] for agent in agents], most)
+    chosen = [None if place is None else agents[place] for place in found.assignment]
+    payments = dict(zip(agents, found.payments or (), strict=True))
     done = []
-    for task, chosen in zip(tasks, found.assignment, strict=True):
-        refused = split[task][1]
-        if chosen is None:
-            words = _nobody(refused) if len(refused) == len(bids[task]) else found.reason
-            done.append(Awarded(task, None, None, words, refused))
-            continue
-        agent, payment = agents[chosen], found.payments[chosen]
-        if payment is None:
-            words = f"only {agent} can do it, so that its price is undefined; give a reserve"
-            done.append(Awarded(task, None, None, words, refused))
-            continue
-        won = found.assignment.count(chosen)
-        price = exact(payment) / factors[agent] / won
-        words = f"the cheapest way to do everything gives it to {agent}, who is paid what its presence saves"
-        words += f", {plain(price * won)} for {won} tasks" if won > 1 else ""
-        done.append(Awarded(task, agent, plain(price), words, refused))
+    for task, agent in zip(tasks, chosen, strict=True):
+        price, refused = None, split[task][1]
+        if agent is None:
+            words = _undone(costs[task], refused, most, _shares(agents, records))
+        elif payments[agent] is None:
+            words = f"without {agent} less could be done, so that its price is undefined; give a reserve"
+        else:
+            payment, factor = exact(payments[agent]), factors[agent]
+            own = {other: costs[other][agent] for other, taker in zip(tasks, chosen, strict=True) if taker == agent}
+            price = plain(_part(task, own, payment, most) / factor)
+            words = f"the cheapest way to do everything gives it to {agent}, who is paid what its presence saves"
+            words += f", {amount(payment / factor)} for {len(own)} tasks" if len(own) > 1 else ""
+        winner = None if price is None else agent
+        done.append(Awarded(task, winner, price, words, refused, truthful=found.truthful))
     return done
+
+
+def _part(task: int, costs: Mapping[int, Fraction], payment: Fraction, most: Fraction | None) -> Fraction:
+    """One task's part of what an agent is paid for all of its `costs`: no less than its cost, no more than the most."""
+    room = {other: Fraction(1) if most is None else most - cost for other, cost in costs.items()}
+    share = room[task] / sum(room.values()) if any(room.values()) else Fraction(0)
+    return costs[task] + (payment - sum(costs.values())) * share
+
+
+def _undone(costs: Mapping[str, Fraction], refused: Mapping[str, str], most: Fraction | None, shares: str) -> str:
+    """Why the cheapest way to do everything leaves a task."""
+    if not costs:
+        return _nobody(refused)
+    if most is not None and min(costs.values()) > most:
+        return f"every bid that counts is above the reserve of {amount(most)} once records are weighed in ({shares})"
+    able = [agent for agent, cost in costs.items() if most is None or cost <= most]
+    return f"the cheapest way to do everything leaves {', '.join(able)} no capacity for it"
 
 
 def _nobody(refused: Mapping[str, str]) -> str:

@@ -56,7 +56,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What came of calling a runnable: its words (text, or an object), all that it returned, and why there is nothing."""
+    """What came of calling a runnable: its words (text or an object), all that it returned, or why there is nothing."""
 
     words: Any
     returned: Any

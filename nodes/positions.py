@@ -86,8 +86,8 @@ def _number_question(body: Mapping[str, Any]) -> Question:
         "Give your reason in one or two sentences, then the number."
     )
     kind: Any = int if all(float(bound).is_integer() for bound in (low, high)) else float
-    number = (Annotated[kind, Field(ge=low, le=high)], ...)
-    reason = (Annotated[str, Field(max_length=120)], "")
+    number: Any = (Annotated[kind, Field(ge=low, le=high)], ...)
+    reason: Any = (Annotated[str, Field(max_length=120)], "")
     schema: Any = create_model("Number", reason=reason, number=number)
     return Question(words, schema, schema(number=low), partial(_read_number, low, high), words)
 

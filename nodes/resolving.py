@@ -123,7 +123,9 @@ def hear(spec: ResolutionSpec, state: ResolutionState, config: RunnableConfig) -
     checked_seconds(run.context, "model_seconds")
     question_of(state.get("messages", []))
     given = state.get("conflict") or spec.conflict
-    conflict, reasons, rows = read_conflict(given, spec.names), {}, []
+    conflict = read_conflict(given, spec.names)
+    reasons: dict[str, list[str]] = {}
+    rows: list[dict[str, Any]] = []
     past = yield from _known_history(run, state)
     spent: dict[str, dict[str, float]] = {name: dict(_NOTHING) for name in spec.names}
     over = ""
@@ -201,7 +203,9 @@ def settle_by(way: str, spec: ResolutionSpec, state: ResolutionState, config: Ru
     """Settle the conflict by a strategy that is not a negotiation; an arbiter is heard first."""
     run = _Run(spec, ResolutionContext)
     conflict = read_conflict(state["body"], spec.names)
-    verdict, usage, judge = None, {}, ""
+    verdict: str | None = None
+    usage: dict[str, dict[str, float]] = {}
+    judge = ""
     if way == "arbitration" and spec.arbiter is not None:
         judge = spec.arbiter.name
         verdict, usage = yield from _verdict(run, state, conflict, config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -22,8 +23,8 @@ class RunContext:
     model: Annotated[
         str,
         Field(
-            description="The model: embedded, ollama:NAME, openai:NAME or any name LangChain knows. Agents may have one "
-            "of their own."
+            description="The model: embedded, ollama:NAME, openai:NAME or any name LangChain knows. Agents may have "
+            "one of their own."
         ),
     ] = "embedded"
     model_seconds: Annotated[float, Field(description="A model call that takes longer is given up.")] = 120.0
@@ -72,5 +73,5 @@ def checked_seconds(context: RunContext, *names: str) -> None:
     """Raise a ConfigError when one of these settings is no number of seconds above 0."""
     for name in names:
         seconds = getattr(context, name)
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
             raise ConfigError(f"{name} was {seconds!r}; give seconds above 0.")

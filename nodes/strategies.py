@@ -107,7 +107,9 @@ def sold(items: Sequence[str], values: Mapping[str, Mapping[str, Any]]) -> Settl
         words = (
             f"{items[0]} goes to {found.winner}, who values it most and pays {found.price}, the second-highest value"
         )
-        return Settlement("auction", {items[0]: found.winner}, words, worth, {found.winner: found.price}, found.tied)
+        return Settlement(
+            "auction", {items[0]: found.winner}, words, worth, {found.winner: plain(exact(found.price))}, found.tied
+        )
     table = [[-exact(values[agent].get(item, 0)) for item in items] for agent in bidders]
     if not table:
         return Settlement("auction", None, "nobody made a bid")
