@@ -50,7 +50,7 @@ class Space:
         self.levels: Array = np.stack([_dense(np, gains) for gains in self.gains])
         self.accepts: Array = np.stack([gains >= 0 for gains in self.gains])
         self._ladders: dict[int, tuple[Array, Array]] = {}
-        self._orders: dict[int, Array] = {}
+        self._orders: dict[int, tuple[Array, Array]] = {}
         own = [int(party.reservation * scale) for party, scale in zip(parties, self.scales, strict=True)]
         self.utilities = np.stack(
             [((g + r) / s).astype(np.float64) for g, r, s in zip(self.gains, own, self.scales, strict=True)]
@@ -189,11 +189,13 @@ class Space:
             self._ladders[row] = self.deals[order[higher]], ranks[higher]
         return self._ladders[row]
 
-    def order(self, row: int) -> Array:
-        """The outcomes that a party accepts, best first; those it does not tell apart in their own order."""
+    def order(self, row: int) -> tuple[Array, Array]:
+        """The outcomes that a party accepts, best first (what it does not tell apart in its own order), and -levels."""
         if row not in self._orders:
             own = self.accepts[row].nonzero()[0]
-            self._orders[row] = own[(-self.levels[row][own]).argsort(kind="stable")]
+            down = -self.levels[row][own]
+            order = down.argsort(kind="stable")
+            self._orders[row] = own[order], down[order]
         return self._orders[row]
 
     def place(self, index: int) -> int | None:

@@ -156,7 +156,7 @@ def _suits_all(space: Space, offer: int, offers: Mapping[str, int]) -> bool:
 
 def _demand(space: Space, row: int, time: Fraction, concession: str, table: int | None) -> int | None:
     """What a party offers at a time from 0 to 1; None when no outcome suits it at all."""
-    order, gains = space.order(row), space.gains[row]
+    (order, down), gains = space.order(row), space.gains[row]
     if not len(order):
         return None
     time_power, share_power = CONCESSIONS[concession]
@@ -167,9 +167,7 @@ def _demand(space: Space, row: int, time: Fraction, concession: str, table: int 
         given_up = best - int(gains[order[middle]])
         enough = given_up**share_power <= best**share_power * time**time_power
         low, high = (middle, high) if enough else (low, middle - 1)
-    level = space.levels[row][order[low]]
-    start = int((-space.levels[row][order]).searchsorted(-level, side="left"))
-    alike = order[start : low + 1]
+    alike = order[int(down.searchsorted(down[low], side="left")) : low + 1]
     return int(alike[0]) if table is None or len(alike) == 1 else _most_like(space, alike, table)
 
 

@@ -51,10 +51,33 @@ ALLOWED = {
 }
 # Cores decide; they import neither LangGraph nor a model, so that they can be proven without one.
 CORES = (
-    "meta loops repeats volatile guard confidence text amounts auctions allocation transport bid_files contracts issues "
-    "preferences scenario outcome_space protocols negotiation agreement_score leakage conflict dispute settlement "
-    "strategies games"
-).split()
+    "meta",
+    "loops",
+    "repeats",
+    "volatile",
+    "guard",
+    "confidence",
+    "text",
+    "amounts",
+    "auctions",
+    "allocation",
+    "transport",
+    "bid_files",
+    "contracts",
+    "issues",
+    "preferences",
+    "scenario",
+    "outcome_space",
+    "protocols",
+    "negotiation",
+    "agreement_score",
+    "leakage",
+    "conflict",
+    "dispute",
+    "settlement",
+    "strategies",
+    "games",
+)
 CORE_FOLDERS = ("consensus", "game_theory")
 CORE_IMPORTS = {*sys.stdlib_module_names, "numpy", "scipy", "__future__"}
 

@@ -21,8 +21,8 @@ from langgraph.store.memory import InMemoryStore
 from langgraph.types import interrupt
 
 from langgraph_agora import Agent, Budget, ConfigError, create_auction, create_react
-from langgraph_agora.nodes.deliveries import AuctionContext
 from langgraph_agora.nodes.contracts import KINDS
+from langgraph_agora.nodes.deliveries import AuctionContext
 from langgraph_agora.testing import ScriptedModel
 
 SEA = "Write a line about the sea."
