@@ -185,7 +185,7 @@ def test_from_a_conflict_to_a_strategy(given, strategy):
         ({**DRINKS, "preferences": {"ann": {"tea": 1, "milk": 10**400}}}, "for 'ann' was far too large"),
         ({**DRINKS, "reservation": {"ann": None}}, "The reservation value of 'ann' was None; give a finite number"),
         ({**DRINKS, "reservation": {"eve": 3}}, "reservation name 'eve'"),
-        ({**DRINKS, "preferences": RANKED, "reservation": {"ann": 1}}, "'ann' has a reservation value; give its preferences"),
+        ({**DRINKS, "preferences": RANKED, "reservation": {"ann": 1}}, "'ann' has a reservation value; give its"),
         ({"issue": 5}, "issue was [5]; give a list of texts"),
         ({**PRICE, "low": 100}, "low was 100 and high 100; low must be below high"),
         ({**PRICE, "high": float("inf")}, "high was inf; give a finite number"),

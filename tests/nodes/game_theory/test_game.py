@@ -170,6 +170,7 @@ def test_expected_payoffs_are_exact_for_exact_probabilities():
 def test_regret_is_the_largest_gain_of_anybody():
     assert Game(PRISONERS).regret([[1, 0], [1, 0]]) == 2
     assert Game(PRISONERS).regret([[0, 1], [0, 1]]) == 0
+    assert Game(PRISONERS).regret([[0, 1], [1, 0]]) == 1  # Only the second player can do better.
     assert PENNIES.regret([["1/2", "1/2"], ["1/2", "1/2"]]) == 0
     assert PENNIES.regret([["1/2", "1/2"], ["3/4", "1/4"]]) == Fraction(1, 2)
 

@@ -92,6 +92,46 @@ def test_an_isolated_equilibrium_of_a_player_who_is_indifferent_is_a_point():
     assert ((half, half), (1, 0), (1, 0)) in found.points
 
 
+PENNIES = [[1, -1], [-1, 1]]
+
+
+def of_three(left, right):
+    """A game of three from the tables of each player when the third plays 1, and when it plays 2."""
+    return Game([[[[a, b] for a, b in zip(*rows, strict=True)] for rows in zip(*pair, strict=True)] for pair in zip(left, right, strict=True)])
+
+
+def negative(table):
+    return [[-number for number in row] for row in table]
+
+
+def test_an_isolated_equilibrium_may_leave_somebody_another_action_that_is_as_good():
+    """While the third plays 1, the others mix one to one, and then 2 is as good; played, it moves their mixture."""
+    other = [[2, -1], [-1, 1]]
+    game = of_three([PENNIES, negative(PENNIES), [[0, 0], [0, 0]]], [other, negative(other), PENNIES])
+    found = nash_equilibria(game)
+    assert (found.complete, found.degenerate) == (True, False)
+    assert found.exact == [(("2/5", "3/5"), ("2/5", "3/5"), ("0", "1")), (("1/2", "1/2"), ("1/2", "1/2"), ("1", "0"))]
+
+
+def test_a_continuum_in_which_all_mix_is_found_with_its_ends():
+    """Two play matching pennies whatever the third does, who wants them to be alike or not, and gets nothing of it."""
+    game = of_three([PENNIES, negative(PENNIES), PENNIES], [PENNIES, negative(PENNIES), negative(PENNIES)])
+    found = nash_equilibria(game)
+    half = Fraction(1, 2)
+    assert found.points == [((half, half), (half, half), (0, 1)), ((half, half), (half, half), (1, 0))]
+    assert (found.complete, found.degenerate) == (False, True)
+    assert found.reason.startswith("there are infinitely many, as where player 1 mixes 1, 2 and player 2 mixes 1, 2 and")
+
+
+def test_what_cannot_be_decided_is_said():
+    """Where 2 plays 1 and 1 and 3 mix, the product of p and q is fixed, and no sample of that is an equilibrium."""
+    tables = CANNOT
+    found = nash_equilibria(Game(tables))
+    assert not found.complete
+    assert "there may be more where" in found.reason
+    assert not any(found.degenerate for _ in ())
+
+
 # Laws
 
 
