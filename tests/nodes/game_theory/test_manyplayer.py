@@ -97,7 +97,12 @@ PENNIES = [[1, -1], [-1, 1]]
 
 def of_three(left, right):
     """A game of three from the tables of each player when the third plays 1, and when it plays 2."""
-    return Game([[[[a, b] for a, b in zip(*rows, strict=True)] for rows in zip(*pair, strict=True)] for pair in zip(left, right, strict=True)])
+    return Game(
+        [
+            [[[a, b] for a, b in zip(*rows, strict=True)] for rows in zip(*pair, strict=True)]
+            for pair in zip(left, right, strict=True)
+        ]
+    )
 
 
 def negative(table):
@@ -120,16 +125,19 @@ def test_a_continuum_in_which_all_mix_is_found_with_its_ends():
     half = Fraction(1, 2)
     assert found.points == [((half, half), (half, half), (0, 1)), ((half, half), (half, half), (1, 0))]
     assert (found.complete, found.degenerate) == (False, True)
-    assert found.reason.startswith("there are infinitely many, as where player 1 mixes 1, 2 and player 2 mixes 1, 2 and")
+    assert found.reason.startswith(
+        "there are infinitely many, as where player 1 mixes 1, 2 and player 2 mixes 1, 2 and"
+    )
 
 
-def test_what_cannot_be_decided_is_said():
-    """Where 2 plays 1 and 1 and 3 mix, the product of p and q is fixed, and no sample of that is an equilibrium."""
-    tables = CANNOT
-    found = nash_equilibria(Game(tables))
-    assert not found.complete
-    assert "there may be more where" in found.reason
-    assert not any(found.degenerate for _ in ())
+def test_a_support_that_stays_undecided_is_named():
+    """The first player's actions 1 and 2 are the same, so that two equations are left for three probabilities."""
+    found = nash_equilibria(drawn(random.Random(732), (3, 2, 2), 3))
+    assert (found.complete, found.degenerate) == (False, False)
+    assert found.reason == (
+        "there may be more where player 1 mixes 1, 2 and player 2 mixes 1, 2 and player 3 mixes 1, 2: "
+        "the equations of that have infinitely many solutions"
+    )
 
 
 # Laws
@@ -288,6 +296,13 @@ def test_the_logit_path_ends_at_an_equilibrium(shape):
         point = trace(game)
         assert point is not None
         assert game.regret(point) < 1e-9
+
+
+@pytest.mark.parametrize("seed", [47, 198, 230])
+def test_the_logit_path_is_followed_where_it_turns_back(seed):
+    """With the tangent's direction taken from the step before alone, these end on another branch and never."""
+    game = drawn(random.Random(seed), (5, 5, 5), 999)
+    assert game.regret(trace(game)) < 1e-9 * 999
 
 
 def test_a_search_that_finds_no_pure_equilibrium_still_returns_one():
