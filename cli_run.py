@@ -231,16 +231,18 @@ def run_resolution(
     from .agents import Agent
     from .graphs.consensus import panel
     from .graphs.resolution import create_resolution
+    from .nodes.json_text import read_json_text
     from .nodes.resolving import ResolutionContext
 
     asked = _asked(about, 'agora run resolution "Tea or coffee?" --option tea --option coffee')
     if conflict and option:
         raise ConfigError("Give either --option or --conflict FILE.")
     budget = _budget(budget_calls, budget_tokens, budget_seconds)
+    known = read_json_text(text_of(conflict), str(conflict)) if conflict else {"options": option} if option else None
     builder = create_resolution(
         panel(agents),
         strategy=strategy,
-        conflict=_json_in(conflict) if conflict else {"options": option} if option else None,
+        conflict=known,
         arbiter=Agent("arbiter", role="You are a fair judge.") if arbiter else None,
         mediator=Agent("mediator", role="You look for what suits everybody.") if mediator else None,
         rounds=rounds,
@@ -267,13 +269,6 @@ def _plot_negotiation(path: Path, result: dict[str, Any]) -> None:
 
     scenario = Scenario(result["issues"], result["preferences"])
     write_negotiation(scenario, result["offers"], result["deal"], path)
-
-
-def _json_in(file: Path) -> Any:
-    try:
-        return json.loads(text_of(file))
-    except ValueError as error:
-        raise ConfigError(f"{str(file)!r} is not JSON: {error}") from error
 
 
 def _budget(calls: int | None, tokens: int | None, seconds: float | None) -> Budget:

@@ -36,6 +36,16 @@ def as_given(amount: Fraction, given: Iterable[Any]) -> Number:
     return int(amount) if amount.denominator == 1 else amount
 
 
+def plain(amount: Fraction) -> int | float:
+    """Return an exact amount as JSON: whole where it is.
+
+    Example:
+        >>> plain(Fraction(6, 2)), plain(Fraction(1, 4))
+        (3, 0.25)
+    """
+    return int(amount) if amount.denominator == 1 else float(amount)
+
+
 def as_json(amount: Number) -> int | float:
     """Return an amount as JSON has it."""
     return int(amount) if isinstance(amount, Integral) else float(amount)

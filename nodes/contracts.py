@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from .amounts import exact as amount_of
+from .amounts import exact, fraction, plain
 from .auctions import Award, award, vcg
-from .settlement import exact, plain
 
 KINDS = ("first_price", "english", "vickrey", "vcg")
 LEAST_RELIABILITY = Fraction(1, 4)  # Three promises broken and none kept are below it, two are at it.
@@ -96,7 +95,7 @@ def admitted(
         bid, record = bids[agent], records.get(agent, {})
         if bid.get("cost") is None:
             refused[agent] = bid.get("error") or "it made no bid"
-        elif isinstance(cost := amount_of(bid["cost"]), str) or cost < 0:
+        elif isinstance(cost := exact(bid["cost"]), str) or cost < 0:
             refused[agent] = f"its bid is {cost if isinstance(cost, str) else f'negative: {amount(cost)}'}"
         elif bid.get("capability") == "cannot":
             refused[agent] = "it says that it cannot do it"
@@ -104,7 +103,7 @@ def admitted(
             refused[agent] = f"it kept {record.get('kept', 0)} of {_promises(record)} promises"
         elif free.get(agent, 0) < 1:
             refused[agent] = "it has no capacity left"
-        elif reserve is not None and cost > exact(reserve):
+        elif reserve is not None and cost > fraction(reserve):
             refused[agent] = f"its bid of {amount(cost)} is above the reserve of {amount(reserve)}"
         else:
             costs[agent] = bid["cost"]
@@ -165,15 +164,15 @@ def _single(
     if not costs:
         return Awarded(task, None, None, _nobody(refused), refused)
     factors = _factors(list(costs), records)
-    weighted = {agent: exact(cost) * factors[agent] for agent, cost in costs.items()}
+    weighted = {agent: fraction(cost) * factors[agent] for agent, cost in costs.items()}
     # The loosest reserve: who is above its own was refused already, and a lone bidder is paid its own.
-    most = None if reserve is None else exact(reserve) * max(factors.values())
-    found: Award = award(kind, weighted, reserve=most, step=exact(step))
+    most = None if reserve is None else fraction(reserve) * max(factors.values())
+    found: Award = award(kind, weighted, reserve=most, step=fraction(step))
     if found.winner is None or found.price is None:
         return Awarded(task, None, None, found.reason, refused)
-    price = exact(found.price) / factors[found.winner]
-    capped = reserve is not None and price > exact(reserve)
-    price = exact(reserve) if capped else price
+    price = fraction(found.price) / factors[found.winner]
+    capped = reserve is not None and price > fraction(reserve)
+    price = fraction(reserve) if capped else price
     words = f"{_best(found, costs, factors, records)}; it is paid {_paid(kind, found, capped)}"
     return Awarded(task, found.winner, plain(price), words, refused, tuple(found.tied), found.runner_up)
 
@@ -223,8 +222,8 @@ def _all_at_once(
     if not agents:
         return [Awarded(task, None, None, _nobody(split[task][1]), split[task][1], truthful=True) for task in tasks]
     factors = _factors(agents, records)
-    most = None if reserve is None else exact(reserve)
-    costs = {task: {agent: exact(cost) * factors[agent] for agent, cost in split[task][0].items()} for task in tasks}
+    most = None if reserve is None else fraction(reserve)
+    costs = {task: {agent: fraction(cost) * factors[agent] for agent, cost in split[task][0].items()} for task in tasks}
     table = [[costs[task].get(agent) for task in tasks] for agent in agents]
     found = vcg(table, [free[agent] for agent in agents], most)
     chosen = [None if place is None else agents[place] for place in found.assignment]
@@ -232,14 +231,15 @@ def _all_at_once(
     done = []
     for task, agent in zip(tasks, chosen, strict=True):
         price, refused = None, split[task][1]
+        payment = None if agent is None else payments[agent]
         if agent is None:
             words = _undone(costs[task], refused, most, _shares(agents, records))
-        elif payments[agent] is None:
+        elif payment is None:
             words = f"without {agent} less could be done, so that its price is undefined; give a reserve"
         else:
-            payment, factor = exact(payments[agent]), factors[agent]
+            factor = factors[agent]
             own = {other: costs[other][agent] for other, taker in zip(tasks, chosen, strict=True) if taker == agent}
-            price = plain(_part(task, own, payment, most) / factor)
+            price = plain(_part(task, own, fraction(payment), most) / factor)
             words = f"the cheapest way to do everything gives it to {agent}, who is paid what its presence saves"
             words += f", {amount(payment / factor)} for {len(own)} tasks" if len(own) > 1 else ""
         winner = None if price is None else agent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Hashable
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import yaml
 
 from ..errors import ConfigError
+from .json_text import read_json_text
 from .scenario import Scenario, scenario_from
 
 MAX_CHARACTERS = 1_000_000
@@ -44,27 +44,11 @@ def read_scenario(text: str, name: str) -> Scenario:
     if len(text) > MAX_CHARACTERS:
         raise ConfigError(f"{name!r} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read.")
     text = text.removeprefix("\ufeff")  # Windows editors put it before what they save as UTF-8.
-    given = _json(text, name) if name.lower().endswith(".json") else _yaml(text, name)
+    given = read_json_text(text, name) if name.lower().endswith(".json") else _yaml(text, name)
     try:
         return scenario_from(given)
     except ConfigError as error:
         raise ConfigError(f"{name!r}: {error}") from error
-
-
-def _json(text: str, name: str) -> Any:
-    try:
-        return json.loads(text, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{name!r} is not JSON: {error}") from error
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"{key!r} stands there twice")
-        found[key] = value
-    return found
 
 
 def _yaml(text: str, name: str) -> Any:

@@ -13,6 +13,7 @@ from math import prod
 from typing import Any
 
 from ..errors import ConfigError
+from .amounts import plain
 from .consensus.counting import weight_of
 from .consensus.voting import tally
 from .issues import number_of
@@ -273,11 +274,6 @@ WAYS = {
 """Strategy -> how it settles a conflict over options; negotiation is in `negotiation.py`."""
 
 
-def exact(number: Any) -> Fraction:
-    """A number as it was written: 0.1 is one tenth."""
-    return number if isinstance(number, Fraction) else Fraction(str(number))
-
-
 def _worth(agent: str, options: Sequence[str], given: Sequence[str] | Mapping[str, Any]) -> tuple[Fraction, ...]:
     """A number for each option, of which only the order means something where a ranking was given."""
     if isinstance(given, Mapping):
@@ -330,8 +326,3 @@ def _settled(
 def _listed(options: Sequence[str]) -> str:
     more = f" and {len(options) - MOST_LISTED} more" if len(options) > MOST_LISTED else ""
     return f"{', '.join(options[:MOST_LISTED])}{more}"
-
-
-def plain(number: Fraction) -> float | int:
-    """An exact number as JSON."""
-    return int(number) if number == int(number) else float(number)

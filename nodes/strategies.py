@@ -13,13 +13,14 @@ from itertools import product
 from typing import Any
 
 from ..errors import ConfigError
+from .amounts import fraction, plain
 from .auctions import award, vcg
 from .dispute import Conflict
 from .games import Game, security_levels, solve
 from .issues import Issue, issues_from
 from .preferences import Preferences
 from .scenario import Scenario
-from .settlement import WAYS, Settlement, Views, arbitration, exact, meet, plain, views_of
+from .settlement import WAYS, Settlement, Views, arbitration, meet, views_of
 from .text import words_of
 
 MOST_DIVISIONS = 5_000  # ways to share goods out that are compared
@@ -74,11 +75,11 @@ def views_for(conflict: Conflict, heard: Mapping[str, Any], weights: Mapping[str
     """
     if conflict.kind == "options":
         return views_of(conflict.options, heard, reservation=conflict.body.get("reservation"), weights=weights)
-    known = {agent: exact(weight) for agent, weight in weights.items()}
+    known = {agent: fraction(weight) for agent, weight in weights.items()}
     if conflict.kind == "numeric":
-        numbers = sorted({exact(number) for number in heard.values()})
+        numbers = sorted({fraction(number) for number in heard.values()})
         span = (numbers[-1] - numbers[0]) or Fraction(1) if numbers else Fraction(1)
-        near = {agent: tuple(1 - abs(exact(own) - n) / span for n in numbers) for agent, own in heard.items()}
+        near = {agent: tuple(1 - abs(fraction(own) - n) / span for n in numbers) for agent, own in heard.items()}
         return Views(tuple(str(plain(number)) for number in numbers), near, weights=known)
     if conflict.kind == "allocation":
         return _divisions(conflict.options, heard, known)
@@ -108,21 +109,23 @@ def sold(items: Sequence[str], values: Mapping[str, Mapping[str, Any]]) -> Settl
             f"{items[0]} goes to {found.winner}, who values it most and pays {found.price}, the second-highest value"
         )
         return Settlement(
-            "auction", {items[0]: found.winner}, words, worth, {found.winner: plain(exact(found.price))}, found.tied
+            "auction", {items[0]: found.winner}, words, worth, {found.winner: plain(fraction(found.price))}, found.tied
         )
-    table = [[-exact(values[agent].get(item, 0)) for item in items] for agent in bidders]
+    table = [[-fraction(values[agent].get(item, 0)) for item in items] for agent in bidders]
     if not table:
         return Settlement("auction", None, "nobody made a bid")
     all_at_once = vcg(table, len(items), 0)
     assert all_at_once.payments is not None
     owners = {i: None if a is None else bidders[a] for i, a in zip(items, all_at_once.assignment, strict=True)}
-    paid = {agent: plain(-exact(p)) for agent, p in zip(bidders, all_at_once.payments, strict=True) if p is not None}
+    paid = {agent: plain(-fraction(p)) for agent, p in zip(bidders, all_at_once.payments, strict=True) if p is not None}
     worth = {
-        agent: plain(sum((exact(values[agent].get(item, 0)) for item in items if owners[item] == agent), Fraction(0)))
+        agent: plain(
+            sum((fraction(values[agent].get(item, 0)) for item in items if owners[item] == agent), Fraction(0))
+        )
         for agent in bidders
     }
     shared = ", ".join(f"{item} to {owner}" for item, owner in owners.items())
-    total = plain(-exact(all_at_once.total))
+    total = plain(-fraction(all_at_once.total))
     words = f"the largest sum of values ({total}): {shared}; each pays what the others lose by it"
     return Settlement("auction", owners, words, worth, paid)
 
@@ -133,7 +136,7 @@ def played(conflict: Conflict, names: Sequence[str] | None = None) -> Settlement
     found = solve(game, binding=conflict.told.get("binding_agreement", True))
     outcome = [{"play": profile_words(game, profile), "probability": float(p)} for profile, p in found.outcome]
     chosen: Any = outcome[0]["play"] if len(outcome) == 1 else outcome
-    gets = dict(zip(game.players, map(plain, map(exact, found.payoffs)), strict=True))
+    gets = dict(zip(game.players, map(plain, map(fraction, found.payoffs)), strict=True))
     return Settlement("game_theory", chosen, found.rationale, gets)
 
 
@@ -191,7 +194,7 @@ def _divisions(items: Sequence[str], values: Mapping[str, Mapping[str, Any]], we
     worth = {
         agent: tuple(
             sum(
-                (exact(values[agent].get(item, 0)) for item, o in zip(items, way, strict=True) if o == agent),
+                (fraction(values[agent].get(item, 0)) for item, o in zip(items, way, strict=True) if o == agent),
                 Fraction(0),
             )
             for way in ways
@@ -207,7 +210,7 @@ def _deals(conflict: Conflict, preferences: Mapping[str, Any], weights: Mapping[
     deals = scenario.pareto()
     return Views(
         tuple(words_of(deal) for deal in deals),
-        {name: tuple(exact(scenario.utility(name, deal)) for deal in deals) for name in scenario.preferences},
-        {name: exact(float(wants.reservation)) for name, wants in scenario.preferences.items()},
+        {name: tuple(fraction(scenario.utility(name, deal)) for deal in deals) for name in scenario.preferences},
+        {name: fraction(float(wants.reservation)) for name, wants in scenario.preferences.items()},
         weights,
     )

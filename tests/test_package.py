@@ -65,6 +65,7 @@ CORES = (
     "bid_files",
     "contracts",
     "issues",
+    "json_text",
     "preferences",
     "scenario",
     "outcome_space",

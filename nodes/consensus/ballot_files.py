@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ...errors import ConfigError
+from ..json_text import read_json_text
 
 
 class BallotFile(NamedTuple):
@@ -46,10 +46,7 @@ def read_ballots(text: str, name: str) -> BallotFile:
 
 
 def _json(text: str, name: str) -> BallotFile:
-    try:
-        given = json.loads(text, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{name!r} is not JSON: {error}") from error
+    given = read_json_text(text, name)
     if not isinstance(given, dict):
         raise ConfigError(f"{name!r} holds {type(given).__name__}; give an object: voter -> ballot.")
     if not isinstance(given.get("ballots"), Mapping):
@@ -58,15 +55,6 @@ def _json(text: str, name: str) -> BallotFile:
     if unknown:
         raise ConfigError(f"{name!r} has the key {unknown[0]!r}; beside ballots there may be {', '.join(KEYS)}.")
     return BallotFile(dict(given["ballots"]), {key: given[key] for key in KEYS if given.get(key) is not None})
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"{key!r} stands there twice")
-        found[key] = value
-    return found
 
 
 def _csv(text: str, name: str) -> BallotFile:

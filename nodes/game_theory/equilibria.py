@@ -30,7 +30,7 @@ def nash_equilibria(game: Game, *, limits: Limits | None = None) -> Equilibria:
 
     Two players: all, in exact arithmetic, also of degenerate games. More players: all, when the game is small and sympy
     is there, else what Newton's method finds. A set that may miss some is never called complete. A game too large to
-    finish still has its pure equilibria, and at least one when none is pure.
+    finish still has its pure equilibria or, if there are none, very likely a mixed one.
 
     Args:
         game: Any number of players from 1.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from fractions import Fraction
@@ -10,7 +9,9 @@ from math import prod
 from typing import Any, NoReturn, TypeVar
 
 from ...errors import ConfigError, nearest
-from .game import Game, exact_number, nested
+from ..json_text import read_json_text
+from .exact import exact_number
+from .game import Game, nested
 
 T = TypeVar("T")
 
@@ -44,10 +45,7 @@ def read_game(text: str, name: str) -> Game:
     text = text.removeprefix("\ufeff")  # Some editors put it before what they save as UTF-8.
     if name.lower().endswith(".nfg") or re.match(r"\s*NFG\s", text):
         return _Gambit(text, name).game()
-    try:
-        given = json.loads(text, object_pairs_hook=_unique, parse_float=str)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{name!r} is not JSON: {error}") from error
+    given = read_json_text(text, name, parse_float=str)
     if not isinstance(given, dict) or "payoffs" not in given:
         raise ConfigError(f"{name!r} holds no payoffs; give an object with payoffs[player][a1][a2]...")
     for key in given:
@@ -61,15 +59,6 @@ def _game(name: str, **given: Any) -> Game:
         return Game(given.pop("payoffs", None), **given)
     except ConfigError as error:
         raise ConfigError(f"{name!r}: {error}") from error
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"{key!r} stands there twice")
-        found[key] = value
-    return found
 
 
 class _Gambit:

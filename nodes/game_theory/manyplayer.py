@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from .game import Game
 from .logit import trace
-from .newton import numeric_equilibria, starts
+from .newton import numeric_equilibria, random_starts
 from .support_equations import ENOUGH, Found, Point, one_mixes, rational, several_mix
 from .supports import View, mixed_supports, pure_equilibria, unit
 
@@ -65,7 +65,7 @@ def _search(view: View, exact: bool, rng: random.Random, found: Found) -> None:
     elif exact and view.roots() <= MOST_ROOTS and view.roots() * view.digits() <= MOST_DIGITS:
         several_mix(view, rng, found)
     else:
-        numeric = numeric_equilibria(view, starts(view, rng))
+        numeric = numeric_equilibria(view, random_starts(view, rng))
         points = numeric.points[:ENOUGH] if numeric.curve else numeric.points
         found.points += [Point(view.spread(point, Fraction(0)), None) for point in points]
         found.infinite += [view.support] * numeric.curve

@@ -52,7 +52,7 @@ def numeric_equilibria(view: View, starts: Sequence[Sequence[float]]) -> Numeric
     return Numeric([system.split(point) for point in kept], loose > 2)
 
 
-def starts(view: View, rng: random.Random) -> list[list[float]]:
+def random_starts(view: View, rng: random.Random) -> list[list[float]]:
     """Points of a support, each as likely as any other."""
     drawn = []
     for _ in range(STARTS):

@@ -127,7 +127,8 @@ def test_a_lower_limit_is_one_too():
         "I propose 55 and 6 weeks; that is a fair deal, 60% of the list price.",
         "We offer 100 units at 75 with a delivery time of 1.",
         "I could lower the price from 80 to 75.",
-        "I can give you a 60% discount on the price because it matters.",
+        "We give a 60% discount on the price, since the price matters.",
+        "I need at least 55 % of the price in advance.",
         "We deliver at least 55 pieces.",
         # Bluffs: true of nobody.
         "My reservation value is 0.4.",

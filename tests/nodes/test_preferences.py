@@ -290,6 +290,25 @@ def test_with_a_passing_rule_the_nash_point_satisfies_as_many_as_it_can():
     assert partly > 20
 
 
+def test_more_that_accept_come_before_more_that_gain():
+    """At a, p1 and p2 get just what they ask for; at b, p1 gains and p2 is left out."""
+    tables = [
+        ({"a": 0.5, "b": 0.6}, 0.4),
+        ({"a": 0.4, "b": 0.6}, 0.4),
+        ({"a": 0.4, "b": 0.1}, 0.4),
+        ({"a": 0, "b": 0}, 0.9),
+    ]
+    wants = {f"p{i}": Preferences({"x": 1}, {"x": table}, asked) for i, (table, asked) in enumerate(tables)}
+    assert Scenario({"x": ["a", "b"]}, wants, needed=2).nash_point == {"x": "a"}
+
+
+def test_who_is_left_out_is_not_left_out_for_nothing():
+    """To p0 and p1 both are the same; p2 is below its reservation value in both, but less so at b."""
+    same = Preferences({"x": 1}, {"x": {"a": 0.5, "b": 0.5}})
+    wants = {"p0": same, "p1": same, "p2": Preferences({"x": 1}, {"x": {"a": 0.1, "b": 0.2}}, 0.9)}
+    assert Scenario({"x": ["a", "b"]}, wants, needed=2).nash_point == {"x": "b"}
+
+
 def test_the_nash_point_is_that_of_the_textbook():
     """Splitting ten: with a reservation value of two tenths on one side, she gets that and half of the rest."""
     issues = {"share": {"low": 0, "high": 10}}
@@ -417,6 +436,7 @@ def test_the_order_of_parties_issues_and_tables_does_not_matter(rng, shuffler):
     shuffler.shuffle(given["issues"])
     other = scenario_from(given)
     assert other.to_dict() == scenario.to_dict()
+    assert list(other.preferences) == list(scenario.preferences)
     assert other.nash_point == scenario.nash_point
     assert other.pareto() == scenario.pareto()
 

@@ -44,7 +44,8 @@ def test_numbers_in_yaml_are_exact():
 
 
 def test_a_byte_order_mark_is_passed_over():
-    assert read_scenario(f"\ufeffissues: {{x: [1, 2]}}\n{AGENTS}", "s.yaml")
+    scenario = read_scenario(f"\ufeffissues: {{x: [1, 2]}}\n{AGENTS}", "s.yaml")
+    assert read_scenario(f"\ufeff{json.dumps(scenario.to_dict())}", "s.json") == scenario
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from langgraph_agora.errors import ConfigError
+from langgraph_agora.nodes.amounts import fraction, plain
 from langgraph_agora.nodes.settlement import (
     WAYS,
     Views,
     arbitration,
-    exact,
     majority_rule,
     meet,
     nash_choice,
     pivot_auction,
-    plain,
     views_of,
     weighted_compromise,
 )
@@ -214,7 +213,7 @@ def test_a_settlement_is_json():
         "payments": {"ann": 0.125, "bob": 0},
         "tied": [],
     }
-    assert (plain(Fraction(4, 2)), plain(Fraction(1, 4)), exact("0.1"), exact(0.1)) == (2, 0.25, *[Fraction(1, 10)] * 2)
+    assert (plain(Fraction(4, 2)), plain(Fraction(1, 4)), fraction(0.1)) == (2, 0.25, Fraction(1, 10))
 
 
 # Laws. Small numbers, so that ties, refusals and agents who can gain nothing are frequent.
@@ -422,7 +421,7 @@ LIES = [(-20, 0, 20), (-5, 0, 5), (-1, 0, 1)]  # Wild, bold and small: how far a
 
 def net(options, found, truth):
     """What the agents have after paying, by their true utilities."""
-    return {a: row[options.index(found.outcome)] - exact(found.payments[a]) for a, row in truth.items()}
+    return {a: row[options.index(found.outcome)] - fraction(found.payments[a]) for a, row in truth.items()}
 
 
 @lawful(100)
@@ -522,7 +521,7 @@ def test_no_number_is_closer_to_all_than_the_weighted_median(rows):
     def distance(number):
         return sum(weight * abs(position - number) for position, weight in rows)
 
-    found = distance(exact(meet(*named(rows)).outcome))
+    found = distance(fraction(meet(*named(rows)).outcome))
     assert found == min(distance(position) for position, _ in rows), "the least is always reached at a position"
 
 
@@ -530,7 +529,7 @@ def test_no_number_is_closer_to_all_than_the_weighted_median(rows):
 @given(POSITIONS)
 def test_no_majority_of_the_weight_prefers_another_number(rows):
     """Black's theorem."""
-    middle = exact(meet(*named(rows)).outcome)
+    middle = fraction(meet(*named(rows)).outcome)
     for other in (Fraction(n, 2) for n in range(-20, 21)):
         against = sum(weight for position, weight in rows if abs(position - other) < abs(position - middle))
         assert 2 * against <= sum(weight for _, weight in rows)
@@ -545,8 +544,8 @@ def test_nobody_moves_the_median_closer_by_naming_another_number(rows):
         return
     for agent, own in positions.items():
         for told in range(-20, 21, 2):
-            moved = exact(meet({**positions, agent: told}, weights).outcome)
-            assert abs(moved - own) >= abs(exact(found.outcome) - own), (agent, told)
+            moved = fraction(meet({**positions, agent: told}, weights).outcome)
+            assert abs(moved - own) >= abs(fraction(found.outcome) - own), (agent, told)
 
 
 def test_an_even_split_can_be_moved_by_the_two_in_the_middle_and_says_nothing_else():

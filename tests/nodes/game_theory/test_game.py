@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langgraph_agora.errors import ConfigError
-from langgraph_agora.nodes.game_theory.game import Game, exact_number
+from langgraph_agora.nodes.game_theory.exact import exact_number
+from langgraph_agora.nodes.game_theory.game import Game
 from tests.nodes.game_theory.drawn_games import drawn
 
 PRISONERS = [[[3, 0], [5, 1]], [[3, 5], [0, 1]]]

@@ -13,7 +13,7 @@ from sympy import QQ, grevlex, ring
 from langgraph_agora.nodes.game_theory.algebra import Solutions, Span, basis_of, free_variables, is_finite
 from langgraph_agora.nodes.game_theory.logit import trace
 from langgraph_agora.nodes.game_theory.manyplayer import search
-from langgraph_agora.nodes.game_theory.newton import numeric_equilibria, starts
+from langgraph_agora.nodes.game_theory.newton import numeric_equilibria, random_starts
 from langgraph_agora.nodes.game_theory.supports import View, mixed_supports, pure_equilibria, whole
 from langgraph_agora.nodes.games import Game, Limits, nash_equilibria
 from tests.nodes.game_theory.drawn_games import drawn, rescaled, shuffled
@@ -61,7 +61,7 @@ def test_rational_equilibria_are_fractions():
 
 
 def test_a_curve_is_said_to_be_infinite_and_shown_by_examples():
-    """{(1, 0, t)}, {(3(1-q)/(3-q), q, 1/4)} and {(0, 1, t)} with t from 1/4 to 1: two segments and the curve between."""
+    """{(1, 0, t)}, {(3(1-q)/(3-q), q, 1/4)} and {(0, 1, t)} for t from 1/4 to 1: a curve between two segments."""
     game = game_of("G19")
     found = nash_equilibria(game)
     assert (found.complete, found.degenerate) == (False, True)
@@ -283,7 +283,7 @@ def test_the_number_of_roots_is_the_known_one(sizes, roots):
 def test_newtons_method_tells_a_curve_from_points():
     game = game_of("G19")
     view = View(game.shape, [whole(game.table(player)) for player in range(3)], ((0, 1),) * 3)
-    assert numeric_equilibria(view, starts(view, random.Random(0))).curve
+    assert numeric_equilibria(view, random_starts(view, random.Random(0))).curve
     found = nash_equilibria(game, limits=Limits(profiles=1))
     assert (found.complete, found.degenerate) == (False, True)
 
