@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -132,16 +133,17 @@ def run_auction(
     as_json: AsJson = False,
     trace: Trace = None,
 ) -> int:
-    """Agents bid for a task; the winner does it, and the next one when it fails."""
+    """Agents with a calculator bid for a task; the winner does it, and the next one when it fails."""
     from .agents import Agent
     from .graphs.auction import create_auction
     from .graphs.consensus import panel
     from .nodes.deliveries import AuctionContext
+    from .tools import calculate
 
     asked = _asked(task, 'agora run auction "Write a line about the sea."')
     budget = _budget(budget_calls, budget_tokens, budget_seconds)
     builder = create_auction(
-        panel(agents),
+        [replace(agent, tools=(calculate,)) for agent in panel(agents)],
         kind=kind,
         reserve=reserve,
         capacity=capacity,
