@@ -187,6 +187,11 @@ def choose(spec: ResolutionSpec, state: ResolutionState, config: RunnableConfig)
         choice = Choice(NONE, state["over"])
     elif conflict.kind == "options" and len(conflict.options) < 2:
         choice = Choice(NONE, "nobody proposed anything" if not conflict.options else "all want the same")
+    if choice.strategy == "negotiation" and conflict.kind != "multi_issue":
+        views = yield Work(views_for, (conflict, heard, spec.weights))
+        if len(views.options) < 2:
+            why = f"there is nothing to negotiate about ({len(views.options)} different positions)"
+            choice = Choice("weighted_compromise", why)
     run.tell("choice", **choice.to_dict(), features=features)
     update: dict[str, Any] = {"features": features, "strategy": choice.strategy, "chosen": choice.to_dict()}
     if choice.strategy == "negotiation":
@@ -254,7 +259,9 @@ def _known_history(run: _Run, state: ResolutionState) -> Body[list[dict[str, Any
     if run.store is None:
         return list(state.get("history") or [])
     items = yield Work(partial(run.store.search, SHELF, limit=MOST_REMEMBERED))
-    return [item.value for item in sorted(items, key=lambda item: (item.created_at, item.key))]
+    ordered = [item.value for item in sorted(items, key=lambda item: (item.created_at, item.key))]
+    # A store is shared: what another program put there is no conflict of ours.
+    return [one for one in ordered if {"features", "strategy", "resolved"} <= set(one)]
 
 
 def _asked(

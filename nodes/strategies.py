@@ -17,7 +17,7 @@ from .amounts import fraction, plain
 from .auctions import award, vcg
 from .dispute import Conflict
 from .games import Game, security_levels, solve
-from .issues import Issue, issues_from
+from .issues import MAX_LABELS, Issue, issues_from
 from .preferences import Preferences
 from .scenario import Scenario
 from .settlement import WAYS, Settlement, Views, arbitration, meet, views_of
@@ -160,21 +160,33 @@ def scenario_of(conflict: Conflict, preferences: Mapping[str, Any]) -> Scenario:
 def as_negotiation(conflict: Conflict, heard: Mapping[str, Any], weights: Mapping[str, Any]) -> dict[str, Any]:
     """Issues and preferences with which a conflict of any kind can be negotiated.
 
-    Everything but several issues becomes one issue, with the options for values.
+    Everything but several issues becomes one issue, with the options for values; of more than an issue can have, the
+    fairest.
     """
     if conflict.kind == "multi_issue":
         wants = {agent: Preferences.of(one).to_dict() for agent, one in heard.items()}
         return {"issues": [issue.to_dict() for issue in issues_from(conflict.body["issues"])], "preferences": wants}
     views = views_for(conflict, heard, weights)
-    issue = Issue("outcome", views.options)
+    kept = _fairest(views, MAX_LABELS)
+    issue = Issue("outcome", [views.options[place] for place in kept])
     wants = {}
     for agent in views.agents:
-        mine, least = views.utilities[agent], views.reservation.get(agent, min(*views.utilities[agent], Fraction(0)))
+        mine = [views.utilities[agent][place] for place in kept]
+        least = views.reservation.get(agent, min(*mine, Fraction(0)))
         low = min(*mine, least)
         span = (max(*mine, least) - low) or Fraction(1)
-        scores = {option: str((own - low) / span) for option, own in zip(views.options, mine, strict=True)}
+        scores = {option: str((own - low) / span) for option, own in zip(issue.values, mine, strict=True)}
         wants[agent] = Preferences({"outcome": 1}, {"outcome": scores}, (least - low) / span).to_dict()
     return {"issues": [issue.to_dict()], "preferences": wants}
+
+
+def _fairest(views: Views, most: int) -> list[int]:
+    """The places of at most so many options, in their order: those whose smallest share of gain is largest."""
+    if len(views.options) <= most:
+        return list(range(len(views.options)))
+    shares = views.shares(views.acceptable() or range(len(views.options)))
+    order = sorted(shares, key=lambda place: (-min(shares[place]), -sum(shares[place]), place))
+    return sorted(order[:most])
 
 
 def profile_words(game: Game, profile: Sequence[int]) -> str:

@@ -180,6 +180,21 @@ def test_when_nobody_says_anything_it_stays_unresolved():
         assert (result["stop"], result["outcome"]) == ("unresolved", None), conflict
 
 
+def test_of_more_options_than_can_be_negotiated_the_fairest_are():
+    values = dict.fromkeys(("desk", "lamp", "rug", "clock"), 1)
+    goods = {"items": list(values), "values": {f"a{i}": values for i in range(3)}}
+    result = resolve(parties("", "", ""), conflict=goods, strategy="negotiation")  # 81 ways to share them out.
+    assert result["stop"] == "resolved"
+    assert min(result["utilities"].values()) > 0
+
+
+@pytest.mark.parametrize(("said", "outcome"), [(("7", "7"), 7), (("", ""), None)])
+def test_with_one_position_or_none_there_is_nothing_to_negotiate_about(said, outcome):
+    result = resolve(parties(*said), conflict=PRICE, strategy="negotiation")
+    assert (result["strategy"], result["outcome"]) == ("weighted_compromise", outcome)
+    assert "nothing to negotiate about" in result["rationale"]
+
+
 def test_a_used_up_budget_ends_in_words():
     models = [Agent(name, model=ScriptedModel([{"reason": "", "answer": name}], after="repeat")) for name in "abc"]
     result = resolve(models, config={"callbacks": [Budget(max_calls=1)]})
@@ -210,6 +225,13 @@ def test_the_history_is_kept_in_the_store_and_other_threads_learn_from_it():
         store.put(("agora", "conflicts"), str(number), FAILED)
     assert graph.invoke(ABOUT)["strategy"] == "arbitration"
     assert len(store.search(("agora", "conflicts"), limit=10)) == 4
+
+
+def test_what_others_keep_in_the_store_is_passed_over():
+    store = InMemoryStore()
+    store.put(("agora", "conflicts"), "x", {"hello": 1})
+    result = create_resolution(parties("30", "50"), conflict=PRICE).compile(store=store).invoke(ABOUT)
+    assert (result["outcome"], len(result["history"])) == (40, 1)
 
 
 def test_the_history_of_a_thread_is_kept_in_its_state_and_a_new_conflict_may_come():
