@@ -71,11 +71,11 @@ def create_resolution(
         name: The graph's name in its closing message.
 
     Returns:
-        A graph over `messages`, `conflict` and `history`. Its output: `outcome` (an option, a number, issue -> value,
-        item -> owner, or None), `answer`, `stop` (resolved, unresolved, budget), `strategy`, `features` (what led to
-        it), `rationale`, `positions` (list of {party, position, reason, error}), `utilities`, `payments`, `tied`,
-        `history` (list of {features, strategy, resolved, outcome, rationale}), `usage`; of a negotiation also `deal`,
-        `agreement` and `offers`.
+        A graph over `messages`, `conflict` and `history`. Its output: `outcome` (an option in words; a number, issue ->
+        value or item -> owner where a strategy settles such a conflict in its own way; or None), `answer`, `stop`
+        (resolved, unresolved, budget), `strategy`, `features` (what led to it), `rationale`, `positions` (list of
+        {party, position, reason, error}), `utilities`, `payments`, `tied`, `history` (list of {features, strategy,
+        resolved, outcome, rationale}), `usage`; of a negotiation also `deal`, `agreement` and `offers`.
 
     Raises:
         ConfigError: An argument is wrong; the message says which and what is allowed.
@@ -96,12 +96,15 @@ def create_resolution(
     for agent in known:
         weight_of(agent.name, agent.weight)
     read_conflict(conflict, [agent.name for agent in known])
+    judges = () if arbiter is None else as_agents([arbiter])
+    if judges and judges[0].name in [agent.name for agent in known]:
+        raise ConfigError(f"The arbiter is named {judges[0].name!r}, as a party is. Nobody judges its own conflict.")
     spec = ResolutionSpec(
         name=name,
         agents=known,
         strategy=checked_strategy(strategy),
         conflict=conflict,
-        arbiter=None if arbiter is None else as_agents([arbiter])[0],
+        arbiter=judges[0] if judges else None,
         rounds=rounds,
         model=model,
     )

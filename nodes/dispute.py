@@ -35,7 +35,7 @@ TOLD = ("transferable_utility", "binding_agreement", "verifiable_fact", "deadloc
 KEYS = {
     "normal_form": ("payoffs", "actions", "title"),
     "allocation": ("items", "values"),
-    "multi_issue": ("issues", "preferences", "veto", "needed"),
+    "multi_issue": ("issues", "preferences"),
     "options": ("options", "preferences", "reservation"),
     "numeric": ("issue", "low", "high", "positions"),
 }
@@ -218,7 +218,9 @@ def _check_issues(body: Mapping[str, Any], agents: Sequence[str]) -> None:
 def _check_game(body: Mapping[str, Any], agents: Sequence[str]) -> None:
     if "payoffs" not in body:
         raise ConfigError("A game needs payoffs; give what each player gets from each profile of actions.")
-    Game(body["payoffs"], actions=body.get("actions"), title=body.get("title", ""))
+    game = Game(body["payoffs"], actions=body.get("actions"), title=body.get("title", ""))
+    if game.n != len(agents):
+        raise ConfigError(f"The game has {game.n} players, but there are {len(agents)} agents; each plays for itself.")
 
 
 _CHECKS = {

@@ -85,8 +85,9 @@ class NegotiationOutput(NegotiationFacts, total=False):
 
 
 class NegotiationState(NegotiationOutput, total=False):
-    """The state between nodes. `table`: the protocol's own state."""
+    """The state between nodes. `table`: the protocol's own state; `heard_before`: the preferences of the last turn."""
 
+    heard_before: dict[str, Any]
     table: State
 
 
@@ -102,7 +103,9 @@ def elicit(spec: NegotiationSpec, state: NegotiationState, config: RunnableConfi
     if not issues:
         raise ConfigError('There is nothing to negotiate about. Give issues=[{"name": "price", "values": [10, 20]}].')
     names = [agent.name for agent in spec.agents]
-    known = {**spec.preferences, **given_preferences(state.get("preferences") or {}, names)}
+    # What stands there from an earlier turn in the thread was heard then, and is asked for again.
+    given = state.get("preferences") if state.get("preferences") != state.get("heard_before") else None
+    known = {**spec.preferences, **given_preferences(given or {}, names)}
     asked = [agent for agent in spec.agents if agent.name not in known]
     heard: dict[str, Heard] = {}
     if asked:
@@ -136,6 +139,7 @@ def elicit(spec: NegotiationSpec, state: NegotiationState, config: RunnableConfi
     update: dict[str, Any] = {
         "issues": [issue.to_dict() for issue in issues],
         "preferences": wants,
+        "heard_before": wants,
         "table": table,
         "offers": [],
         "leaks": [],

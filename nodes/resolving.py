@@ -29,6 +29,7 @@ from .text import clean, plain, words_of
 
 SHELF = ("agora", "conflicts")  # The namespace in a store.
 MOST_SHOWN = 12  # options that an arbiter is shown, the fairest
+PAGE = 1_000  # items that are asked of a store at once
 MOST_REMEMBERED = 200  # conflicts that later choices learn from
 
 
@@ -159,7 +160,10 @@ def hear(spec: ResolutionSpec, state: ResolutionState, config: RunnableConfig) -
         "history": past,
         "settlement": None,
         "deal": None,
+        "agreement": 0.0,
         "offers": [],
+        "rationale": "",
+        "utilities": {},
         "answer": "",
         "stop": "",
     }
@@ -224,6 +228,11 @@ def conclude(spec: ResolutionSpec, state: ResolutionState, config: RunnableConfi
     """Say what was decided and why, and add it to the history."""
     run = _Run(spec, ResolutionContext)
     chosen, settlement = state["chosen"], _settled(state)
+    conflict = read_conflict(state["body"], spec.names)
+    if chosen["strategy"] == "negotiation" and conflict.kind != "multi_issue" and settlement["outcome"] is not None:
+        views = yield Work(views_for, (conflict, state["heard"], spec.weights))
+        place = views.options.index(settlement["outcome"])
+        settlement["utilities"] = {agent: float(views.utilities[agent][place]) for agent in views.agents}
     resolved = settlement["outcome"] is not None
     rationale = f"By {chosen['strategy']}, because {chosen['reason']}. {_sentence(settlement['rationale'])}"
     if chosen["strategy"] == NONE:
@@ -258,10 +267,15 @@ def _known_history(run: _Run, state: ResolutionState) -> Body[list[dict[str, Any
     """Earlier conflicts: in the store, where the graph was compiled with one, else in the state."""
     if run.store is None:
         return list(state.get("history") or [])
-    items = yield Work(partial(run.store.search, SHELF, limit=MOST_REMEMBERED))
+    items: list[Any] = []
+    while True:  # A store gives the oldest first, and only so many at once.
+        page = yield Work(partial(run.store.search, SHELF, limit=PAGE, offset=len(items)))
+        items += page
+        if len(page) < PAGE:
+            break
     ordered = [item.value for item in sorted(items, key=lambda item: (item.created_at, item.key))]
     # A store is shared: what another program put there is no conflict of ours.
-    return [one for one in ordered if {"features", "strategy", "resolved"} <= set(one)]
+    return [one for one in ordered if {"features", "strategy", "resolved"} <= set(one)][-MOST_REMEMBERED:]
 
 
 def _asked(

@@ -152,8 +152,6 @@ def scenario_of(conflict: Conflict, preferences: Mapping[str, Any]) -> Scenario:
     return Scenario(
         conflict.body["issues"],
         {agent: Preferences.of(one) for agent, one in preferences.items()},
-        veto=conflict.body.get("veto", ()),
-        needed=conflict.body.get("needed"),
     )
 
 
@@ -218,6 +216,8 @@ def _divisions(items: Sequence[str], values: Mapping[str, Mapping[str, Any]], we
 
 
 def _deals(conflict: Conflict, preferences: Mapping[str, Any], weights: Mapping[str, Fraction]) -> Views:
+    if len(preferences) < 2:
+        return Views((), {})
     scenario = scenario_of(conflict, preferences)
     deals = scenario.pareto()
     return Views(

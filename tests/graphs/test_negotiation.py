@@ -191,6 +191,18 @@ def test_it_goes_on_after_every_round_from_a_checkpoint():
     assert again.get("offers") == [], "a second turn in the thread begins anew"
 
 
+def test_in_a_second_turn_everybody_is_asked_again():
+    seller = person(SELLER_ASKED)
+    graph = create_negotiation(sides(seller), issues=ISSUES).compile(InMemorySaver())
+    thread = {"configurable": {"thread_id": "t"}}
+    for _ in range(2):
+        assert graph.invoke(ABOUT, thread)["deal"]
+    assert sum("nobody else will see it" in request.text for request in seller.requests) == 2
+    colours = {"name": "colour", "values": ["red", "blue"]}
+    with pytest.raises(ConfigError, match="give 2 to 50"):
+        graph.invoke({**ABOUT, "issues": [{**colours, "values": ["red"]}]}, thread)
+
+
 def test_it_is_a_node_of_somebody_elses_graph():
     builder = StateGraph(MessagesState)
     builder.add_node("talks", create_negotiation(sides(), issues=ISSUES).compile())

@@ -180,6 +180,17 @@ def test_when_nobody_says_anything_it_stays_unresolved():
         assert (result["stop"], result["outcome"]) == ("unresolved", None), conflict
 
 
+@pytest.mark.parametrize("strategy", [one for one in STRATEGIES if one != "negotiation"])
+def test_issues_of_which_nobody_says_what_it_wants_stay_unresolved(strategy):
+    result = resolve(parties("", "?"), conflict={"issues": SALE["issues"]}, strategy=strategy)
+    assert (result["stop"], result["outcome"]) == ("unresolved", None)
+
+
+def test_a_negotiation_over_options_gives_utilities_in_the_parties_own_units():
+    result = resolve(parties("", ""), conflict=DILEMMA, strategy="negotiation")
+    assert result["utilities"] == {"a0": 3.0, "a1": 3.0}
+
+
 def test_of_more_options_than_can_be_negotiated_the_fairest_are():
     values = dict.fromkeys(("desk", "lamp", "rug", "clock"), 1)
     goods = {"items": list(values), "values": {f"a{i}": values for i in range(3)}}
@@ -285,6 +296,8 @@ def test_the_model_of_the_run_reaches_the_subgraphs(tmp_path):
         ({"conflict": {"items": ["desk"], "values": {"ann": {"desk": float("inf")}}}}, "inf"),
         ({"conflict": {"payoffs": [[[1, 2], [3]], [[1, 2], [3, 4]]]}}, "payoff"),
         ({"conflict": {"issues": [{"name": "price"}]}}, "price"),
+        ({"conflict": {"payoffs": [[[[1]]], [[[1]]], [[[1]]]]}}, "3 players, but there are 2 agents"),
+        ({"arbiter": "ann"}, "as a party is"),
         ({"rounds": 0}, "rounds was 0"),
         ({"model": 5}, "model was 5"),
     ],

@@ -17,7 +17,7 @@ RANKED = {"ann": ["tea", "milk"], "bob": ["milk"]}
 VALUED = {"ann": {"tea": 9, "milk": 0}, "bob": {"tea": -1, "milk": 0.5}}
 PRICE = {"issue": "price", "low": 0, "high": 100}
 GOODS = {"items": ["desk", "lamp"]}
-GAME = {"payoffs": [[[3, 0], [5, 1]], [[3, 5], [0, 1]]]}
+GAME = {"payoffs": [[[[3, 0], [5, 1]], [[2, 2], [0, 1]]]] * 3}
 TALK = {"issues": [{"name": "price", "values": ["low", "high"]}]}
 CHEAP = {"weights": {"price": 1}, "scores": {"price": {"low": 1, "high": 0}}}
 
@@ -41,7 +41,7 @@ CHEAP = {"weights": {"price": 1}, "scores": {"price": {"low": 1, "high": 0}}}
         (TALK, "multi_issue"),
         ({**TALK, "preferences": {"ann": CHEAP}}, "multi_issue"),
         (GAME, "normal_form"),
-        ({**GAME, "actions": [["share", "take"], ["share", "take"]], "title": "A dilemma"}, "normal_form"),
+        ({**GAME, "actions": [["share", "take"]] * 3, "title": "A dilemma"}, "normal_form"),
     ],
 )
 def test_the_kind_follows_from_what_is_given(given, kind):
