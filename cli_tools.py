@@ -215,6 +215,8 @@ def _equilibria_table(read: Any, equilibria: Any) -> None:
     console = Console()
     console.print(table)
     complete = "which is all" if equilibria.complete else "and perhaps more"
+    if equilibria.degenerate:
+        complete = "which are corners of infinitely many"
     number = len(equilibria.points)
     said = f"{number} {'equilibrium' if number == 1 else 'equilibria'}, {complete}"
     console.print(f"{said}{f'; {equilibria.reason}' if equilibria.reason else ''}", highlight=False, markup=False)

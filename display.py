@@ -22,6 +22,8 @@ ROWS = {
     "bid": "bids",
     "award": "awards",
     "settled": "contracts",
+    "offer": "offers",
+    "position": "positions",
 }  # Events that are rows of the output, and the key they stand under.
 
 

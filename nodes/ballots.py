@@ -165,6 +165,8 @@ def _object(said: Any) -> dict[str, Any] | None:
 def _labelled(kind: str, value: Any, labels: Mapping[str, str]) -> Any:
     """Letters in any case and options in their own words become the options' letters."""
     if isinstance(value, list) and kind != "choice":
+        if not all(isinstance(one, str | int | float) for one in value):
+            raise ValueError(f"a list of options holds something that is none: {shorten(str(value), 80)!r}")
         return list(dict.fromkeys(_label(one, labels) for one in value))
     return _label(value, labels)
 

@@ -170,7 +170,7 @@ def as_negotiation(conflict: Conflict, heard: Mapping[str, Any], weights: Mappin
     wants = {}
     for agent in views.agents:
         mine = [views.utilities[agent][place] for place in kept]
-        least = views.reservation.get(agent, min(*mine, Fraction(0)))
+        least = views.reservation.get(agent, Fraction(0))
         low = min(*mine, least)
         span = (max(*mine, least) - low) or Fraction(1)
         scores = {option: str((own - low) / span) for option, own in zip(issue.values, mine, strict=True)}
