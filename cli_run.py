@@ -266,10 +266,10 @@ def _issue_in(given: str) -> dict[str, Any]:
 
 
 def _plot_negotiation(path: Path, result: dict[str, Any]) -> None:
-    from .nodes.scenario import Scenario
+    from .nodes.scenario import scenario_from
     from .plots import write_negotiation
 
-    scenario = Scenario(result["issues"], result["preferences"])
+    scenario = scenario_from(result["scenario"])
     write_negotiation(scenario, result["offers"], result["deal"], path)
 
 

@@ -77,7 +77,8 @@ def create_negotiation(
         `answer`, `stop` (agreed, escalated, arbitrated, no_deal, budget), `agreement` (0 to 1), `converged`, `rounds`,
         `offers` (list of {round, party, offer, utilities, conceded, argument, error}), `utilities`, `gains`,
         `distances` (to the efficient deals, the Nash and the Kalai-Smorodinsky point), `leaks` (list of {round, party,
-        kind, issue, quote}), `rationale`, `issues`, `preferences`, `usage`.
+        kind, issue, quote}), `rationale`, `unheard` (agent -> why it is taken for indifferent), `scenario` (issues,
+        agents with their preferences, veto, needed), `usage`.
 
     Raises:
         ConfigError: An argument is wrong; the message says which and what is allowed.
@@ -138,6 +139,9 @@ def _spec_of(
         raise ConfigError(f"model was {model!r}; give a chat model or the name of one.")
     # All terms but the preferences can be checked now, on a trial in which nobody minds anything.
     trial = issues_from(issues) if issues else (Issue("trial", (0, 1)),)
+    given = negotiating.given_preferences(preferences or {}, names)
+    if issues:
+        Scenario(trial, {one: given.get(one) or indifferent(trial) for one in names}, veto=veto, needed=needed)
     begin(
         Scenario(trial[:1], {one: indifferent(trial[:1]) for one in names}, veto=veto, needed=needed),
         protocol=protocol,
@@ -145,12 +149,16 @@ def _spec_of(
         rounds=rounds,
         threshold=threshold,
     )
+    if mediator is not None and protocol != "mediated":
+        raise ConfigError(
+            f'A mediator was given, but the protocol is {protocol}; it speaks only in protocol="mediated".'
+        )
     speaker = None if mediator is None else as_agents([mediator])[0]
     return NegotiationSpec(
         name=name,
         agents=known,
         issues=trial if issues else (),
-        preferences=negotiating.given_preferences(preferences or {}, names),
+        preferences=given,
         protocol=protocol,
         concession=concession,
         rounds=rounds,

@@ -72,8 +72,8 @@ class NegotiationFacts(TypedDict, total=False):
     distances: dict[str, float | None]
     leaks: list[dict[str, Any]]
     rationale: str
-    issues: list[dict[str, Any]]
-    preferences: dict[str, Any]
+    unheard: dict[str, str]
+    scenario: dict[str, Any]
 
 
 class NegotiationOutput(NegotiationFacts, total=False):
@@ -85,9 +85,10 @@ class NegotiationOutput(NegotiationFacts, total=False):
 
 
 class NegotiationState(NegotiationOutput, total=False):
-    """The state between nodes. `table`: the protocol's own state; `heard_before`: the preferences of the last turn."""
+    """The state between nodes. `table`: the protocol's own state; `issues`, `preferences`: input that is not read yet."""
 
-    heard_before: dict[str, Any]
+    issues: list[dict[str, Any]]
+    preferences: dict[str, Any]
     table: State
 
 
@@ -103,9 +104,10 @@ def elicit(spec: NegotiationSpec, state: NegotiationState, config: RunnableConfi
     if not issues:
         raise ConfigError('There is nothing to negotiate about. Give issues=[{"name": "price", "values": [10, 20]}].')
     names = [agent.name for agent in spec.agents]
-    # What stands there from an earlier turn in the thread was heard then, and is asked for again.
-    given = state.get("preferences") if state.get("preferences") != state.get("heard_before") else None
-    known = {**spec.preferences, **given_preferences(given or {}, names)}
+    known = {**spec.preferences, **given_preferences(state.get("preferences") or {}, names)}
+    # What does not fit is refused before anybody is asked.
+    terms = {"veto": spec.veto, "needed": spec.needed}
+    Scenario(issues, {name: known.get(name) or indifferent(issues) for name in names}, **terms)
     asked = [agent for agent in spec.agents if agent.name not in known]
     heard: dict[str, Heard] = {}
     if asked:
@@ -119,14 +121,16 @@ def elicit(spec: NegotiationSpec, state: NegotiationState, config: RunnableConfi
             seconds=run.context.model_seconds,
             enough=lambda heard: any(one.over for one in heard.values()),
         )
-    wants = {}
+    wants, unheard = {}, {}
     for agent in spec.agents:
         one = heard.get(agent.name)
         why = None if agent.name in known else one.error if one else "it was not heard"
         found = known.get(agent.name) or (preferences_in(one.value, issues) if one and one.value is not None else None)
         wants[agent.name] = (found or indifferent(issues)).to_dict()
+        if why is not None:
+            unheard[agent.name] = why
         run.tell("wishes", party=agent.name, preferences=wants[agent.name], error=why, given=agent.name in known)
-    scenario = Scenario(issues, wants, veto=spec.veto, needed=spec.needed)
+    scenario = Scenario(issues, wants, **terms)
     opening = partial(
         begin,
         scenario,
@@ -137,9 +141,10 @@ def elicit(spec: NegotiationSpec, state: NegotiationState, config: RunnableConfi
     )
     table: State = yield Work(opening)
     update: dict[str, Any] = {
-        "issues": [issue.to_dict() for issue in issues],
-        "preferences": wants,
-        "heard_before": wants,
+        "issues": [],  # Taken, as are the preferences: a second turn in the thread may give others, or none.
+        "preferences": {},
+        "scenario": scenario.to_dict(),
+        "unheard": unheard,
         "table": table,
         "offers": [],
         "leaks": [],
@@ -172,15 +177,16 @@ def talk(spec: NegotiationSpec, state: NegotiationState, config: RunnableConfig)
         seconds=run.context.model_seconds,
         enough=lambda heard: any(one.over for one in heard.values()),
     )
-    issues, leaks = issues_from(state["issues"]), list(state["leaks"])
+    issues, parties = issues_from(state["scenario"]["issues"]), state["scenario"]["agents"]
+    leaks = list(state["leaks"])
     last = {row["party"]: place for place, row in enumerate(rows)}  # A mediator's text may change twice in a round.
     for place, row in enumerate(rows):
         one = heard.get(row["party"]) if last[row["party"]] == place else None
         row["argument"] = clean(one.value.argument, 500) if one and one.value is not None else ""
         row["error"] = one.error if one else None
         run.tell("offer", **row)
-        if row["argument"] and row["party"] in state["preferences"]:
-            wants = Preferences.of(state["preferences"][row["party"]])
+        if row["argument"] and row["party"] in parties and row["party"] not in state["unheard"]:
+            wants = Preferences.of(parties[row["party"]])
             found = [leak.to_dict() for leak in leakage(row["argument"], wants, issues)]
             leaks += [{"round": number, "party": row["party"], **leak} for leak in found]
     update = {
@@ -238,15 +244,18 @@ def _rows(table: State, start: int) -> list[dict[str, Any]]:
 
 def _closed(run: _Run, state: Mapping[str, Any]) -> dict[str, Any]:
     result = result_of(state["table"])
-    deal = result.outcome
-    answer = f"Deal: {words_of(deal)}. {result.rationale}" if deal is not None else result.rationale
+    deal, silent, rationale = result.outcome, state["unheard"], result.rationale
+    if silent:
+        listed = "; ".join(f"{name}: {why.rstrip('.')}" for name, why in silent.items())
+        rationale += f" Taken for indifferent, since they did not say what they want: {listed}."
+    answer = f"Deal: {words_of(deal)}. {rationale}" if deal is not None else rationale
     run.tell("end", stop=result.stop, answer=answer)
     return {
         "stop": result.stop,
         "answer": answer,
         "deal": deal,
         "agreement": result.agreement,
-        "converged": result.converged,
+        "converged": result.converged and not silent,  # A score over preferences that nobody stated says nothing.
         "rounds": result.rounds,
         "utilities": dict(result.utilities),
         "gains": dict(result.gains),
@@ -257,7 +266,7 @@ def _closed(run: _Run, state: Mapping[str, Any]) -> dict[str, Any]:
             "welfare": result.welfare,
             "nash_product": result.nash_product,
         },
-        "rationale": result.rationale,
+        "rationale": rationale,
         "messages": [AIMessage(answer, name=run.spec.name)],
     }
 

@@ -55,8 +55,8 @@ def test_agents_say_what_they_want_and_come_to_the_nash_point():
     result = talk(rounds=None)
     assert result["deal"] == {"lock": "yes", "price": 120} == Scenario(ISSUES, SIDES).nash_point
     assert (result["stop"], result["distances"]["nash"], result["rounds"]) == ("agreed", 0.0, 8)
-    assert result["preferences"]["buyer"]["weights"] == {"lock": 1, "price": 2}
-    assert result["preferences"]["buyer"]["reservation"] == 0.2
+    assert result["scenario"]["agents"]["buyer"]["weights"] == {"lock": 1, "price": 2}
+    assert result["scenario"]["agents"]["buyer"]["reservation"] == 0.2
     assert result["answer"].startswith("Deal: lock yes, price 120. The deal is the offer of ")
     assert result["messages"][-1].text == result["answer"]
 
@@ -111,13 +111,14 @@ def test_an_agent_that_does_not_say_what_it_wants_is_taken_for_indifferent_and_i
     wishes = [part for part in graph.stream(ABOUT, stream_mode="custom") if part["event"] == "wishes"]
     assert [(part["party"], bool(part["error"])) for part in wishes] == [("seller", False), ("buyer", True)]
     result = graph.invoke(ABOUT)
-    assert result["stop"] == "agreed"
+    assert (result["stop"], result["converged"], list(result["unheard"])) == ("agreed", False, ["buyer"])
+    assert "Taken for indifferent" in result["rationale"]
     assert result["deal"] == {"lock": "no", "price": 150}, "who does not mind gives way"
 
 
 def test_a_runnable_may_state_its_preferences_in_their_own_form():
     stated = Agent("buyer", runnable=RunnableLambda(lambda _: SIDES["buyer"]))
-    assert talk([sides()[0], stated])["preferences"]["buyer"]["weights"] == SIDES["buyer"]["weights"]
+    assert talk([sides()[0], stated])["scenario"]["agents"]["buyer"]["weights"] == SIDES["buyer"]["weights"]
 
 
 def test_reservation_values_that_leave_no_zone_end_in_a_result_that_says_so():
@@ -197,6 +198,8 @@ def test_in_a_second_turn_everybody_is_asked_again():
     thread = {"configurable": {"thread_id": "t"}}
     for _ in range(2):
         assert graph.invoke(ABOUT, thread)["deal"]
+    for _ in range(2):  # Whose preferences are given is not asked, however often they are the same.
+        assert graph.invoke({**ABOUT, "preferences": SIDES}, thread)["unheard"] == {}
     assert sum("nobody else will see it" in request.text for request in seller.requests) == 2
     colours = {"name": "colour", "values": ["red", "blue"]}
     with pytest.raises(ConfigError, match="give 2 to 50"):
@@ -233,6 +236,9 @@ def test_events_tell_what_happens_as_it_happens():
         ({"veto": ["carl"]}, "veto parties were"),
         ({"veto": "seller"}, "give a list"),
         ({"needed": 3}, "needed was 3"),
+        ({"preferences": {"seller": {"weights": {"prize": 1}}}}, "prize"),
+        ({"issues": {name: list(range(50)) for name in "abcd"}}, "6,250,000 outcomes"),
+        ({"mediator": "rita"}, "it speaks only in the protocol mediated"),
         ({"model": 5}, "model was 5"),
     ],
 )
@@ -246,12 +252,14 @@ def test_a_wrong_argument_is_refused_in_words(options, message):
     assert message in str(refused.value)
 
 
-def test_wrong_preferences_and_settings_are_refused_when_the_run_begins():
-    lost = {"seller": {"weights": {"prize": 1}, "scores": {}}, "buyer": SIDES["buyer"]}
+def test_wrong_preferences_and_settings_are_refused_before_anybody_is_asked():
+    seller = person(SELLER_ASKED)
+    graph = create_negotiation(sides(seller), issues=ISSUES).compile()
     with pytest.raises(ConfigError, match="prize"):
-        talk(preferences=lost)
+        graph.invoke({**ABOUT, "preferences": {"buyer": {"weights": {"prize": 1}, "scores": {}}}})
     with pytest.raises(ConfigError, match="model_seconds"):
-        talk(context=NegotiationContext(model_seconds=0))
+        graph.invoke(ABOUT, context=NegotiationContext(model_seconds=0))
+    assert seller.requests == []
 
 
 def test_one_agent_alone_and_the_mediators_name_are_refused():
