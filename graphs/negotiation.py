@@ -78,7 +78,7 @@ def create_negotiation(
         `offers` (list of {round, party, offer, utilities, conceded, argument, error}), `utilities`, `gains`,
         `distances` (to the efficient deals, the Nash and the Kalai-Smorodinsky point), `leaks` (list of {round, party,
         kind, issue, quote}), `rationale`, `unheard` (agent -> why it is taken for indifferent), `scenario` (issues,
-        agents with their preferences, veto, needed), `usage`.
+        agents with their preferences, veto, needed), `over` (why a budget ended the words), `usage`.
 
     Raises:
         ConfigError: An argument is wrong; the message says which and what is allowed.
@@ -150,9 +150,7 @@ def _spec_of(
         threshold=threshold,
     )
     if mediator is not None and protocol != "mediated":
-        raise ConfigError(
-            f'A mediator was given, but the protocol is {protocol}; it speaks only in protocol="mediated".'
-        )
+        raise ConfigError(f"A mediator was given; it speaks only in the protocol mediated, and this is {protocol}.")
     speaker = None if mediator is None else as_agents([mediator])[0]
     return NegotiationSpec(
         name=name,

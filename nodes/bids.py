@@ -14,12 +14,10 @@ from .ask import Reply, read_json
 from .ballots import Reason, validated
 from .contracts import amount
 from .panel import Question
-from .text import clean, shorten
+from .text import clean, only_number, shorten
 
 LARGEST = 10**12  # The largest cost that is taken.
 MOST = 1_000  # The largest cost that models are offered where there is no reserve, or a lower one.
-# A number that stands alone: not a part of a word, of 12.5%, of 3.50EUR or of 1.234.567.
-NUMBER = re.compile(r"(?<![\w.])(?<!\d,)-?(?:\d{1,3}(?:,\d{3})+|\d{1,15})(?:\.\d{1,9})?(?![\w%])(?![.,]\d)")
 COST = re.compile(r'"cost"\s*:\s*("[^"]*"|[^\s,}]+)')
 ACCEPTS, REJECTS = {"accept", "accepts", "accepted"}, {"reject", "rejects", "rejected"}
 
@@ -81,25 +79,17 @@ def read_bid(said: Any) -> BaseModel:
     """
     given = said if isinstance(said, Mapping) else _object(said)
     if given is None:
-        return validated(Bid, {"cost": _only_number(said), "reason": clean(said)})
+        return validated(Bid, {"cost": only_number(said, "cost"), "reason": clean(said)})
     costs = [] if isinstance(said, Mapping) else sorted(set(COST.findall(said)))
     if len(costs) > 1:
         raise ValueError(f"it bid more than once: {shorten(clean(', '.join(costs)), 80)}")
     known = {key: given[key] for key in Bid.model_fields if key in given}
     if isinstance(known.get("cost"), str):
-        known["cost"] = _only_number(known["cost"])
+        known["cost"] = only_number(known["cost"], "cost")
     try:
         return validated(Bid, known)
     except ValueError as wrong:
         raise ValueError(f"{wrong}; it said {clean(shown(known))}") from None
-
-
-def _only_number(said: str) -> str:
-    found = list(dict.fromkeys(match[0].replace(",", "") for match in NUMBER.finditer(said)))
-    if len({float(number) for number in found}) != 1:
-        many = "no number" if not found else f"{len(found)} numbers"
-        raise ValueError(f"it said {many}, so no cost: {shorten(clean(said), 80)!r}")
-    return found[0]
 
 
 def _object(said: str) -> dict[str, Any] | None:

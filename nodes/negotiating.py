@@ -59,7 +59,7 @@ class NegotiationInput(TypedDict, total=False):
 
 
 class NegotiationFacts(TypedDict, total=False):
-    """What a run ends with, for programs; all of it JSON."""
+    """What a run ends with, for programs; all of it JSON. `over`: why the budget ended the words; else empty."""
 
     usage: dict[str, dict[str, float]]
     deal: dict[str, Any] | None
@@ -74,6 +74,7 @@ class NegotiationFacts(TypedDict, total=False):
     rationale: str
     unheard: dict[str, str]
     scenario: dict[str, Any]
+    over: str
 
 
 class NegotiationOutput(NegotiationFacts, total=False):
@@ -85,7 +86,7 @@ class NegotiationOutput(NegotiationFacts, total=False):
 
 
 class NegotiationState(NegotiationOutput, total=False):
-    """The state between nodes. `table`: the protocol's own state; `issues`, `preferences`: input that is not read yet."""
+    """The state between nodes. `table`: the protocol's own state; `issues`, `preferences`: input not read yet."""
 
     issues: list[dict[str, Any]]
     preferences: dict[str, Any]
@@ -106,8 +107,8 @@ def elicit(spec: NegotiationSpec, state: NegotiationState, config: RunnableConfi
     names = [agent.name for agent in spec.agents]
     known = {**spec.preferences, **given_preferences(state.get("preferences") or {}, names)}
     # What does not fit is refused before anybody is asked.
-    terms = {"veto": spec.veto, "needed": spec.needed}
-    Scenario(issues, {name: known.get(name) or indifferent(issues) for name in names}, **terms)
+    trial = {name: known.get(name) or indifferent(issues) for name in names}
+    Scenario(issues, trial, veto=spec.veto, needed=spec.needed)
     asked = [agent for agent in spec.agents if agent.name not in known]
     heard: dict[str, Heard] = {}
     if asked:
@@ -121,7 +122,8 @@ def elicit(spec: NegotiationSpec, state: NegotiationState, config: RunnableConfi
             seconds=run.context.model_seconds,
             enough=lambda heard: any(one.over for one in heard.values()),
         )
-    wants, unheard = {}, {}
+    wants: dict[str, dict[str, Any]] = {}
+    unheard: dict[str, str] = {}
     for agent in spec.agents:
         one = heard.get(agent.name)
         why = None if agent.name in known else one.error if one else "it was not heard"
@@ -130,7 +132,7 @@ def elicit(spec: NegotiationSpec, state: NegotiationState, config: RunnableConfi
         if why is not None:
             unheard[agent.name] = why
         run.tell("wishes", party=agent.name, preferences=wants[agent.name], error=why, given=agent.name in known)
-    scenario = Scenario(issues, wants, **terms)
+    scenario = Scenario(issues, wants, veto=spec.veto, needed=spec.needed)
     opening = partial(
         begin,
         scenario,
@@ -145,6 +147,7 @@ def elicit(spec: NegotiationSpec, state: NegotiationState, config: RunnableConfi
         "preferences": {},
         "scenario": scenario.to_dict(),
         "unheard": unheard,
+        "over": _over(heard),
         "table": table,
         "offers": [],
         "leaks": [],
@@ -152,7 +155,7 @@ def elicit(spec: NegotiationSpec, state: NegotiationState, config: RunnableConfi
         "answer": "",
         "stop": "",
     }
-    if any(one.over for one in heard.values()):
+    if update["over"]:
         return (yield from _closed_without_words(run, {**state, **update}, update))
     return {**update, **_closed(run, update)} if table["stop"] else update
 
@@ -194,8 +197,9 @@ def talk(spec: NegotiationSpec, state: NegotiationState, config: RunnableConfig)
         "offers": [*state["offers"], *rows],
         "leaks": leaks,
         "usage": added(state["usage"], heard),
+        "over": _over(heard),
     }
-    if any(one.over for one in heard.values()) and table["stop"] is None:
+    if update["over"] and table["stop"] is None:
         return (yield from _closed_without_words(run, {**state, **update}, update))
     return {**update, **_closed(run, {**state, **update})} if table["stop"] else update
 
@@ -203,6 +207,11 @@ def talk(spec: NegotiationSpec, state: NegotiationState, config: RunnableConfig)
 def after(state: NegotiationState) -> str:
     """Where to go after a round."""
     return END if state["stop"] else "talk"
+
+
+def _over(heard: Mapping[str, Heard]) -> str:
+    """Why the budget refused a call; empty when it did not."""
+    return next((one.error or "the budget is used up" for one in heard.values() if one.over), "")
 
 
 def _speakers(spec: NegotiationSpec) -> Sequence[Agent]:

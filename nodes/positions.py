@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
@@ -14,10 +13,9 @@ from .ballots import MAX_OPTIONS, Reason, ballot_of, canonical, tidy, validated,
 from .dispute import Conflict
 from .issues import issues_from
 from .panel import Heard, Question
-from .text import clean, shorten
+from .text import clean, only_number, shorten
 from .wishes import preferences_in, wishes_question
 
-NUMBER = re.compile(r"(?<![\w.])-?\d{1,15}(?:\.\d{1,9})?(?![\w%])")
 MOST = 1_000  # What models may name for a number or a value where nothing else bounds it.
 
 
@@ -89,19 +87,17 @@ def _number_question(body: Mapping[str, Any]) -> Question:
     number: Any = (Annotated[kind, Field(ge=low, le=high)], ...)
     reason: Any = (Annotated[str, Field(max_length=120)], "")
     schema: Any = create_model("Number", reason=reason, number=number)
-    return Question(words, schema, schema(number=low), partial(_read_number, low, high), words)
+    read = partial(_read_number, body.get("low"), body.get("high"))  # What nobody bounded may be anything.
+    return Question(words, schema, schema(number=low), read, words)
 
 
-def _read_number(low: float, high: float, said: Any) -> BaseModel:
+def _read_number(low: float | None, high: float | None, said: Any) -> BaseModel:
     given = _object(said)
     if given is None:
-        numbers = {float(found) for found in NUMBER.findall(said)}
-        if len(numbers) != 1:
-            raise ValueError(f"it said {len(numbers) or 'no'} numbers instead of one: {shorten(clean(said), 80)!r}")
-        given = {"number": numbers.pop(), "reason": said}
+        given = {"number": only_number(said, "position"), "reason": said}
     position = validated(Position, given)
     number = position.number  # type: ignore[attr-defined]
-    if not low <= number <= high:
+    if (low is not None and number < low) or (high is not None and number > high):
         raise ValueError(f"it said {number:g}, which is not between {low} and {high}")
     return position
 

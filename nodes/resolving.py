@@ -113,6 +113,8 @@ class Settled(TypedDict, total=False):
 
     settlement: dict[str, Any] | None
     usage: dict[str, dict[str, float]]
+    positions: list[dict[str, Any]]
+    over: str
 
 
 _Run = Run[ResolutionSpec, ResolutionContext]
@@ -214,14 +216,16 @@ def settle_by(way: str, spec: ResolutionSpec, state: ResolutionState, config: Ru
     conflict = read_conflict(state["body"], spec.names)
     verdict: str | None = None
     usage: dict[str, dict[str, float]] = {}
-    judge = ""
+    judge, more, over = "", list(state["positions"]), ""
     if way == "arbitration" and spec.arbiter is not None:
         judge = spec.arbiter.name
-        verdict, usage = yield from _verdict(run, state, conflict, config)
+        row, usage, over = yield from _verdict(run, state, conflict, config)
+        verdict = row["position"] if row else None
+        more += [row] if row else []
     found: Settlement = yield Work(
         partial(settle, way, conflict, state["heard"], spec.weights, verdict=verdict, judge=judge)
     )
-    return {"settlement": plain(found.to_dict()), "usage": usage}
+    return {"settlement": plain(found.to_dict()), "usage": usage, "positions": more, "over": over}
 
 
 def conclude(spec: ResolutionSpec, state: ResolutionState, config: RunnableConfig) -> Body[dict[str, Any]]:
@@ -237,7 +241,14 @@ def conclude(spec: ResolutionSpec, state: ResolutionState, config: RunnableConfi
     rationale = f"By {chosen['strategy']}, because {chosen['reason']}. {_sentence(settlement['rationale'])}"
     if chosen["strategy"] == NONE:
         rationale = _sentence(chosen["reason"])
-    stop = "resolved" if resolved else "budget" if state["over"] else "unresolved"
+    silent = [row for row in state["positions"] if row["error"] and row["party"] in spec.names]
+    missing = sorted({row["party"] for row in silent} - set(state["heard"]))
+    if missing and resolved:
+        rationale += f" Not heard: {', '.join(missing)}."
+    reasons = [row["reason"] for row in state["positions"] if spec.arbiter and row["party"] == spec.arbiter.name]
+    if chosen["strategy"] == "arbitration" and spec.arbiter and reasons and reasons[-1]:
+        rationale += f" {spec.arbiter.name}: {_sentence(reasons[-1])}"
+    stop = "budget" if state["over"] else "resolved" if resolved else "unresolved"
     answer = f"{_shown(settlement['outcome'])}. {rationale}" if resolved else f"Not resolved. {rationale}"
     entry = {
         "features": state["features"],
@@ -302,12 +313,12 @@ def _asked(
 
 def _verdict(
     run: _Run, state: ResolutionState, conflict: Conflict, config: RunnableConfig
-) -> Body[tuple[str | None, dict[str, dict[str, float]]]]:
-    """What the arbiter chooses among the options that nobody must refuse."""
+) -> Body[tuple[dict[str, Any] | None, dict[str, dict[str, float]], str]]:
+    """What the arbiter chooses among the options that nobody must refuse, as a row; its usage; the budget's end."""
     views = yield Work(views_for, (conflict, state["heard"], run.spec.weights))
     places = views.acceptable()
     if len(places) < 2 or run.spec.arbiter is None:
-        return None, {}
+        return None, {}, ""
     said: dict[str, list[str]] = {}
     for row in state["positions"]:
         if row["reason"] and isinstance(row["position"], str | list):
@@ -319,8 +330,9 @@ def _verdict(
     heard = yield from _asked(run, state, config, question, [run.spec.arbiter], f"a verdict of {run.spec.arbiter.name}")
     one = heard[run.spec.arbiter.name]
     chosen = None if one.value is None else ballot_of("choice", one.value, fairest)
-    run.tell("position", **_row(run.spec.arbiter.name, one, chosen))
-    return (chosen if isinstance(chosen, str) else None), added({}, heard)
+    row = _row(run.spec.arbiter.name, one, chosen if isinstance(chosen, str) else None)
+    run.tell("position", **row)
+    return row, added({}, heard), _over(heard)
 
 
 def _deal_zone(conflict: Conflict, heard: Mapping[str, Any]) -> str:

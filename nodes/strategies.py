@@ -53,6 +53,10 @@ def settle(
         >>> found.outcome, found.payments
         ({'desk': 'ann'}, {'ann': 20})
     """
+    silent = [] if conflict.kind == "normal_form" else sorted(set(weights) - set(heard))
+    if 2 * len(silent) >= len(weights):
+        words = f"only {len(heard)} of {len(weights)} parties said what they want; not heard: {', '.join(silent)}"
+        return Settlement(strategy, None, words)
     if conflict.kind == "numeric" and strategy == "weighted_compromise":
         return meet(heard, weights)
     if conflict.kind == "allocation" and strategy == "auction":
@@ -60,8 +64,8 @@ def settle(
     if conflict.kind == "normal_form" and strategy == "game_theory":
         return played(conflict, list(weights))
     views = views_for(conflict, heard, weights)
-    if not views.options or not views.utilities:
-        return Settlement(strategy, None, "nobody said what they want, or nothing is acceptable to all")
+    if not views.options:
+        return Settlement(strategy, None, "no deal is acceptable to all")
     if strategy == "arbitration":
         return arbitration(views, verdict, judge)
     return WAYS[strategy](views)

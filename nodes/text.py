@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -62,3 +63,29 @@ def words_of(outcome: Mapping[str, Any]) -> str:
         'price 20, colour red'
     """
     return ", ".join(f"{issue} {value}" for issue, value in outcome.items())
+
+
+def only_number(said: str, wanted: str) -> str:
+    """The one number in a text, as it was written but for thousands separators.
+
+    A number stands alone: it is no part of a word, of 12.5%, of 3.50EUR or of 1.234.567.
+
+    Args:
+        said: The text.
+        wanted: What the number is, for the message.
+
+    Raises:
+        ValueError: There is none, or there are several.
+
+    Example:
+        >>> only_number("I would say 1,250.", "cost")
+        '1250'
+    """
+    found = list(dict.fromkeys(match[0].replace(",", "") for match in _NUMBER.finditer(said)))
+    if len({float(number) for number in found}) != 1:
+        many = "no number" if not found else f"{len(found)} numbers"
+        raise ValueError(f"it said {many}, so no {wanted}: {shorten(clean(said), 80)!r}")
+    return found[0]
+
+
+_NUMBER = re.compile(r"(?<![\w.])(?<!\d,)-?(?:\d{1,3}(?:,\d{3})+|\d{1,15})(?:\.\d{1,9})?(?![\w%])(?![.,]\d)")

@@ -64,6 +64,12 @@ def test_game_lists_equilibria_and_says_what_to_do(folder):
     assert free["solution"]["concept"] == "Nash equilibrium"
 
 
+def test_infinitely_many_equilibria_are_called_so(tmp_path):
+    path = tmp_path / "same.json"
+    path.write_text('{"payoffs": [[[1, 1], [1, 1]], [[1, 1], [1, 1]]]}')
+    assert "4 equilibria, which are corners of infinitely many" in agora("game", str(path)).stdout
+
+
 def test_game_reads_a_file_of_gambit(tmp_path):
     path = tmp_path / "pd.nfg"
     path.write_text('NFG 1 R "prisoners" { "ann" "bob" } { 2 2 }\n\n3 3 5 0 0 5 1 1\n')

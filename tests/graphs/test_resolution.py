@@ -127,6 +127,8 @@ def test_an_arbiter_decides_what_is_a_fact_and_hears_the_reasons():
     shown = judge.requests[0].text
     assert f"B: {result['outcome']}" in shown
     assert "rita decided so" in result["rationale"]
+    assert result["rationale"].endswith("rita: It was measured.")
+    assert result["positions"][-1]["party"] == "rita"
     assert result["usage"]["rita"]["calls"] == 1
 
 
@@ -172,6 +174,53 @@ def test_who_says_nothing_usable_is_left_out_and_it_is_said(silent):
     assert (result["outcome"], result["stop"]) == (40, "resolved")
     assert result["positions"][2]["position"] is None
     assert result["positions"][2]["error"]
+
+
+@pytest.mark.parametrize(
+    ("conflict", "said"),
+    [(DRINKS, ("tea > milk", *[RuntimeError("ill")] * 4)), (PRICE, ("7", "", "")), (PRICE, ("7", "?"))],
+)
+def test_half_of_the_parties_or_less_decide_nothing(conflict, said):
+    result = resolve(parties(*said), conflict=conflict)
+    assert (result["stop"], result["outcome"]) == ("unresolved", None)
+    assert f"Only 1 of {len(said)} parties said what they want; not heard: a1" in result["rationale"]
+
+
+def test_who_was_not_heard_is_said_beside_the_outcome():
+    assert "Not heard: a2." in resolve(parties("30", "50", ""), conflict=PRICE)["rationale"]
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [("12.5", 12.5), ("-5", -5), ("1,250", 1250), ("12.5%", None), ("3.50EUR", None), ("1.2.3", None)],
+)
+def test_a_position_in_prose_is_the_one_number_that_stands_alone(said, number):
+    result = resolve(parties(f"I stand for {said}.", "1", "2"), conflict={"issue": "price"})
+    assert result["positions"][0]["position"] == number
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3])
+def test_a_budget_that_ends_inside_the_strategy_is_said(calls):
+    words = {"argument": "It is fair."}
+    talkers = [Agent(name, model=ScriptedModel([words], after="repeat")) for name in ("a0", "a1")]
+    result = resolve(talkers, conflict=SALE, rounds=5, config={"callbacks": [Budget(max_calls=calls)]})
+    assert (result["stop"], bool(result["outcome"])) == ("budget", True)
+
+
+def test_an_arbiter_refused_by_the_budget_is_said():
+    given = {**DRINKS, "preferences": {f"a{i}": ["tea"] for i in range(3)}, "verifiable_fact": True}
+    asker = ScriptedModel([{"reason": "", "choice": "A"}], after="repeat")
+    spent = Budget(max_calls=1)
+    asker.invoke("one call", {"callbacks": [spent]})
+    judge = Agent("rita", model=asker)
+    result = resolve(parties("", "", ""), conflict=given, arbiter=judge, config={"callbacks": [spent]})
+    assert (result["stop"], result["outcome"]) == ("budget", "tea")
+
+
+def test_a_ranking_of_things_that_are_no_options_is_data():
+    result = resolve(parties({"ranking": [1, {}]}, "tea", "tea"), conflict=DRINKS)
+    assert result["outcome"] == "tea"
+    assert "none" in result["positions"][0]["error"]
 
 
 def test_when_nobody_says_anything_it_stays_unresolved():
