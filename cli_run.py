@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from .cli_tools import AsJson, Plot, check_plot, text_of
+from .cli_tools import AsJson, Plot, cap_of, check_plot, text_of
 from .errors import ConfigError
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def run_negotiation(
     ] = None,
     protocol: Annotated[str, typer.Option("--protocol", "-p", help="zeuthen, alternating or mediated.")] = "zeuthen",
     concession: Annotated[str, typer.Option(help="In alternating: linear, boulware or conceder.")] = "linear",
-    rounds: Annotated[int, typer.Option(help="Rounds at most.")] = 5,
+    rounds: Annotated[str, typer.Option(help="Rounds at most; none for no cap.")] = "5",
     threshold: Annotated[float, typer.Option(help="The agreement score that counts as converged.")] = 0.8,
     model: Model = "embedded",
     budget_calls: BudgetCalls = None,
@@ -197,7 +197,7 @@ def run_negotiation(
         needed=terms.needed if terms else None,
         protocol=protocol,
         concession=concession,
-        rounds=rounds,
+        rounds=cap_of(rounds),
         threshold=threshold,
     )
     if plot:
@@ -255,12 +255,17 @@ def run_resolution(
 
 def _issue_in(given: str) -> dict[str, Any]:
     """An issue from "price=50..150/10" or "colour=red,blue"."""
+    from .nodes.issues import exact, plain
+
     name, equals, values = given.partition("=")
     if not equals or not values.strip():
         raise ConfigError(f"--issue was {given!r}; give price=50..150/10 (from, to, step) or colour=red,blue.")
     low, dots, rest = values.partition("..")
     if not dots:
-        return {"name": name.strip(), "values": [value.strip() for value in values.split(",")]}
+        listed = [value.strip() for value in values.split(",")]
+        numbers = [exact(value) for value in listed]
+        known = [plain(number) for number in numbers if number is not None]
+        return {"name": name.strip(), "values": known if len(known) == len(listed) else listed}
     high, _, step = rest.partition("/")
     return {"name": name.strip(), "low": low.strip(), "high": high.strip(), "step": step.strip() or "1"}
 

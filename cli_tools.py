@@ -166,12 +166,11 @@ def negotiate_file(
     if plot:
         check_plot(plot)
     scenario = read_scenario(text_of(file), str(file))
-    cap = None if rounds == "none" else _whole(rounds)
     with Console(stderr=True, quiet=as_json).status("negotiating"):
         result = negotiate(
             scenario,
             protocol=protocol,
-            rounds=cap,  # type: ignore[arg-type]  # What is no number is refused there.
+            rounds=cap_of(rounds),
             threshold=threshold,
             concession=concession,
             rng=Random(seed),
@@ -191,6 +190,20 @@ def negotiate_file(
         from .plots import write_negotiation
 
         write_negotiation(scenario, result.history, result.outcome, plot)
+
+
+def cap_of(rounds: str) -> int | None:
+    """The cap that `--rounds` gives: a whole number, or none.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if rounds == "none":
+        return None
+    try:
+        return int(rounds)
+    except ValueError as error:
+        raise ConfigError(f"--rounds was {rounds!r}; give a whole number, or none for no cap.") from error
 
 
 def check_plot(path: Path) -> None:

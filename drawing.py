@@ -127,11 +127,22 @@ def _arrow(edge: Edge, places: dict[str, tuple[float, float]]) -> str:
     else:  # Around the boxes: back on the left, far ahead on the right.
         side = 1 if y2 > y1 else -1
         between = [side * x for x, y in places.values() if min(y1, y2) <= y <= max(y1, y2)]
-        wide = max(between) - max(side * x1, side * x2)  # A curve gets as far as three quarters of its handles.
-        far = side * (max(between) + WIDTH / 2 + 56 + wide / 3)
+        far = side * (max(between) + WIDTH / 2 + 56)
+        if max(between) > max(side * x1, side * x2):  # A curve would cut the corners of wider rows.
+            return _around((x1, y1), (x2, y2), far, dash)
         apart = HEIGHT / 4 if edge.source == edge.target else 0  # A loop leaves above and returns below.
         start, end = f"{x1 + side * WIDTH / 2:g} {y1 - apart:g}", f"{x2 + side * WIDTH / 2:g} {y2 + apart:g}"
         path = f"M{start}C{far:g} {y1 - 3 * apart:g} {far:g} {y2 + 3 * apart:g} {end}"
+    return f'<path d="{path}" fill="none" stroke="#555" stroke-width="1.4" marker-end="url(#a)"{dash}/>'
+
+
+def _around(start: tuple[float, float], end: tuple[float, float], far: float, dash: str) -> str:
+    """An arrow in right angles with round corners, `far` out."""
+    (x1, y1), (x2, y2) = start, end
+    side, down = (1 if far > x1 else -1), (1 if y2 > y1 else -1)
+    sx, tx, r = x1 + side * WIDTH / 2, x2 + side * WIDTH / 2, 12
+    corner = f"H{far - side * r:g}Q{far:g} {y1:g} {far:g} {y1 + down * r:g}"
+    path = f"M{sx:g} {y1:g}{corner}V{y2 - down * r:g}Q{far:g} {y2:g} {far - side * r:g} {y2:g}H{tx:g}"
     return f'<path d="{path}" fill="none" stroke="#555" stroke-width="1.4" marker-end="url(#a)"{dash}/>'
 
 

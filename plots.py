@@ -5,6 +5,7 @@ matplotlib draws them (extra `plots`); it is loaded when something is drawn.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,12 +27,16 @@ def checked_path(path: Path) -> Path:
     """Return the path of a picture that can be drawn.
 
     Raises:
-        ConfigError: Its ending is another one than .png and .svg, or matplotlib is not installed.
+        ConfigError: Its ending is another one than .png and .svg, matplotlib is not installed, or its folder is none.
     """
     if path.suffix not in KINDS:
         raise ConfigError(f"{str(path)!r} ends with {path.suffix!r}; a picture is one of {', '.join(KINDS)}.")
     if find_spec("matplotlib") is None:
         raise ConfigError('Pictures need matplotlib. Install it: pip install "langgraph-agora[plots]"')
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ConfigError(
+            f"The picture {path.name!r} cannot be written: {str(path.parent)!r} is no folder to write to."
+        )
     return path
 
 
@@ -270,7 +275,8 @@ def _figure(path: Path, height: float = 6.4) -> tuple[Any, Any]:
 
 
 def _legend_below(axes: Any) -> None:
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3, frameon=False, fontsize=9)
+    handles, names = axes.get_legend_handles_labels()
+    axes.figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
 
 
 def _save(figure: Any, path: Path) -> None:

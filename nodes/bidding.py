@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
@@ -12,14 +13,15 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END
 from langgraph.graph.message import add_messages
+from langgraph.store.base import BaseStore
 from langgraph.types import Overwrite, Send
 from typing_extensions import TypedDict
 
 from ..errors import ConfigError
 from .bids import bid_question
 from .contracts import Awarded, amount, recorded, tender
-from .deliveries import NOTHING, AuctionContext, AuctionRun, AuctionSpec, check, deliver
-from .panel import Heard, added, ask_all
+from .deliveries import AuctionContext, AuctionRun, AuctionSpec, check, deliver
+from .panel import NOTHING, Heard, added, ask_all
 from .run import checked_seconds
 from .running import Body, Work
 from .talk import cleaned, question_of
@@ -154,7 +156,8 @@ def settle(spec: AuctionSpec, state: AuctionState, config: RunnableConfig) -> Bo
     """Check what was delivered, pay or refuse, and remember who kept its promise."""
     run = AuctionRun(spec, AuctionContext)
     records, results, usage, over = state["track_record"], dict(state["results"]), state["usage"], ""
-    contracts = []
+    contracts: list[dict[str, Any]] = []
+    promises: list[tuple[str, bool]] = []
     deliveries = {(one["task"], one["contractor"]): one for one in state["deliveries"]}
     for row in state["contracts"]:
         if row["status"] != "open":
@@ -170,12 +173,15 @@ def settle(spec: AuctionSpec, state: AuctionState, config: RunnableConfig) -> Bo
             usage, over = added(usage, checked.heard), over or checked.over
             paid = row["price"] if checked.accepted else 0
             done = {**row, "status": checked.status, "reason": checked.reason, "paid": paid}
-            records = recorded(records, row["contractor"], kept=checked.accepted)
+            if checked.seen:
+                records = recorded(records, row["contractor"], kept=checked.accepted)
+                promises.append((row["contractor"], checked.accepted))
             if checked.accepted:
                 results[row["what"]] = delivery["text"]
         contracts.append(done)
         run.tell("settled", **done)
-    yield from _stored(run, records)
+    if run.store is not None and promises:
+        yield Work(_store, (run.store, promises))
     return {
         "contracts": contracts,
         "results": results,
@@ -232,11 +238,16 @@ def _known_records(run: AuctionRun, state: AuctionState) -> Body[dict[str, dict[
     return records
 
 
-def _stored(run: AuctionRun, records: Mapping[str, Mapping[str, int]]) -> Body[None]:
-    if run.store is not None:
-        for name in run.spec.names:
-            if name in records:
-                yield Work(run.store.put, (SHELF, name, dict(records[name])))
+def _store(store: BaseStore, promises: Sequence[tuple[str, bool]]) -> None:
+    """Add promises to the records in the store, which another run may have changed since they were read."""
+    with _storing:
+        for name, kept in promises:
+            item = store.get(SHELF, name)
+            known = {name: item.value} if item is not None else {}
+            store.put(SHELF, name, recorded(known, name, kept=kept)[name])
+
+
+_storing = threading.Lock()  # Runs of one process do not lose each other's promises.
 
 
 def _bid_row(task: int, name: str, one: Heard) -> dict[str, Any]:

@@ -103,7 +103,10 @@ def _object(said: str) -> dict[str, Any] | None:
 
 
 def _model_bid(reserve: float | None) -> type[BaseModel]:
-    """What a model may answer: any whole cost up to a reserve that is beyond the usual one."""
+    """What a model may answer: whole costs up to the reserve; where that is small, whole ones would be too coarse."""
+    if reserve is not None and reserve < 10:
+        fine: Any = (Annotated[float, Field(ge=0, le=reserve), BeforeValidator(_no_truth_value)], ...)
+        return create_model("_ModelBid", __base__=_ModelBid, cost=fine)
     if reserve is None or reserve <= MOST:
         return _ModelBid
     cost: Any = (Annotated[int, Field(ge=0, le=math.ceil(reserve)), BeforeValidator(_no_truth_value)], ...)

@@ -242,6 +242,9 @@ def _all_at_once(
             price = plain(_part(task, own, fraction(payment), most) / factor)
             words = f"the cheapest way to do everything gives it to {agent}, who is paid what its presence saves"
             words += f", {amount(payment / factor)} for {len(own)} tasks" if len(own) > 1 else ""
+            words += (
+                f", once records are weighed in ({_shares(agents, records)})" if len(set(factors.values())) > 1 else ""
+            )
         winner = None if price is None else agent
         done.append(Awarded(task, winner, price, words, refused, truthful=found.truthful))
     return done

@@ -16,7 +16,7 @@ from .ballots import MAX_OPTIONS, canonical, tidy
 from .consensus.agreement import Agreement, Group, agree
 from .consensus.counting import Ballot
 from .consensus.voting import Outcome, tally
-from .panel import Heard, added, ask_all
+from .panel import NOTHING, Heard, added, ask_all
 from .poll import ConsensusSpec, Poll
 from .run import Run, RunContext, checked_seconds
 from .running import Body, Work
@@ -68,7 +68,7 @@ def propose(spec: ConsensusSpec, state: ConsensusState, config: RunnableConfig) 
     checked_seconds(run.context, "model_seconds")
     question_of(state.get("messages", []))
     start: dict[str, Any] = {
-        "usage": {agent.name: _NOTHING for agent in spec.agents},
+        "usage": {agent.name: NOTHING for agent in spec.agents},
         "options": list(spec.options),
         "reasons": {},
         "ballots": [],
@@ -218,6 +218,3 @@ def _stopped_early(run: _Run, update: dict[str, Any], heard: Mapping[str, Heard]
         return update
     why = over or "nobody proposed anything"
     return _closed(run, update, Outcome(False, None, reason=why), Agreement({}), {}, "budget" if over else "undecided")
-
-
-_NOTHING = {"calls": 0, "tokens_in": 0, "tokens_out": 0, "seconds": 0.0}

@@ -16,7 +16,7 @@ from ..budget import budgets_of
 from ..errors import BudgetExceeded, ConfigError
 from .ask import Reply
 from .bids import verdict_question
-from .panel import Heard, Said, ask_all, call_agent
+from .panel import NOTHING, Heard, Said, ask_all, call_agent
 from .run import Run, RunContext
 from .running import Body, Work
 from .text import clean, plain, shorten
@@ -24,7 +24,6 @@ from .text import clean, plain, shorten
 MAX_DELIVERY = 20_000  # characters of a delivery that are kept
 # Stops of a worker that is one of our graphs, which deliver nothing.
 FAILED = ("error", "budget", "loop", "max_steps", "undecided", "no_award", "breach", "partial")
-NOTHING = {"calls": 0, "tokens_in": 0, "tokens_out": 0, "seconds": 0.0}
 
 
 @dataclass(frozen=True)
@@ -99,12 +98,16 @@ def _used(returned: Mapping[str, Any]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What came of checking a delivery. `heard`: what the judge used; `over`: the budget ended before it judged."""
+    """What came of checking a delivery. `heard`: what the judge used; `over`: the budget ended before it judged.
+
+    `seen`: whether anybody looked at it; what was accepted unseen is no promise kept, nor one broken.
+    """
 
     accepted: bool
     reason: str = ""
     heard: Mapping[str, Heard] = field(default_factory=dict)
     over: str = ""
+    seen: bool = True
 
     @property
     def status(self) -> str:
@@ -137,9 +140,9 @@ def check(run: AuctionRun, task: str, delivery: Mapping[str, Any], config: Runna
         enough=_never,
     )
     name, one = spec.judge.name, heard[spec.judge.name]
-    if one.value is None:  # A judge that says nothing usable must cost no agent its record.
+    if one.value is None:
         words = f"accepted unseen, since {name} gave no verdict: {one.error}"
-        return Checked(True, words, heard, (one.error or "") if one.over else "")
+        return Checked(True, words, heard, (one.error or "") if one.over else "", seen=False)
     reason = "" if one.value.accepted else clean(one.value.reason) or f"{name} refused it"
     return Checked(one.value.accepted, reason, heard)
 

@@ -19,7 +19,7 @@ from ..errors import ConfigError, nearest
 from .issues import Issue, issues_from
 from .leakage import leakage
 from .negotiation import Preferences, Scenario, State, begin, result_of, step
-from .panel import Heard, added, ask_all
+from .panel import NOTHING, Heard, added, ask_all
 from .run import Run, RunContext, checked_seconds
 from .running import Body, Work
 from .talk import cleaned, question_of
@@ -151,7 +151,7 @@ def elicit(spec: NegotiationSpec, state: NegotiationState, config: RunnableConfi
         "table": table,
         "offers": [],
         "leaks": [],
-        "usage": added({agent.name: _NOTHING for agent in spec.agents}, heard),
+        "usage": added({agent.name: NOTHING for agent in spec.agents}, heard),
         "answer": "",
         "stop": "",
     }
@@ -278,6 +278,3 @@ def _closed(run: _Run, state: Mapping[str, Any]) -> dict[str, Any]:
         "rationale": rationale,
         "messages": [AIMessage(answer, name=run.spec.name)],
     }
-
-
-_NOTHING = {"calls": 0, "tokens_in": 0, "tokens_out": 0, "seconds": 0.0}

@@ -24,6 +24,7 @@ from .threads import TimeLimitReached
 
 FAULTS = ("crashed", "slow", "lying", "babbling")
 WAITS = "it waits for a person, which an agent in a panel cannot"
+NOTHING = {"calls": 0, "tokens_in": 0, "tokens_out": 0, "seconds": 0.0}  # The usage of who was not asked.
 MAX_SAID = 20_000  # characters that are read of what an agent says
 BABBLE = "vote \N{SNOWMAN} {{{ or not " * 50  # What a babbling agent says.
 
@@ -279,7 +280,7 @@ def added(usage: Mapping[str, Mapping[str, float]], heard: Mapping[str, Heard]) 
     """The usage of every agent with what was heard now added to it."""
     total = {name: dict(row) for name, row in usage.items()}
     for name, one in heard.items():
-        row = total.setdefault(name, {"calls": 0, "tokens_in": 0, "tokens_out": 0, "seconds": 0.0})
+        row = total.setdefault(name, dict(NOTHING))
         for key, value in one.usage.items():
             row[key] = round(row[key] + value, 6)
     return total

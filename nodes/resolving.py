@@ -18,7 +18,7 @@ from ..agents import Agent
 from .ballots import ballot_of, proposal_question, vote_question
 from .conflict import NONE, Choice, choose_strategy
 from .dispute import Conflict, features_of, read_conflict
-from .panel import Heard, Question, added, ask_all
+from .panel import NOTHING, Heard, Question, added, ask_all
 from .positions import known, options_in, question_about, wanted
 from .run import Run, RunContext, checked_seconds
 from .running import Body, Work
@@ -130,7 +130,7 @@ def hear(spec: ResolutionSpec, state: ResolutionState, config: RunnableConfig) -
     reasons: dict[str, list[str]] = {}
     rows: list[dict[str, Any]] = []
     past = yield from _known_history(run, state)
-    spent: dict[str, dict[str, float]] = {name: dict(_NOTHING) for name in spec.names}
+    spent: dict[str, dict[str, float]] = {name: dict(NOTHING) for name in spec.names}
     over = ""
     if conflict.kind == "options" and not conflict.options:
         heard = yield from _asked(run, state, config, proposal_question(), spec.agents, "proposals")
@@ -379,6 +379,3 @@ def _shown(outcome: Any) -> str:
 
 def _sentence(words: str) -> str:
     return f"{words[:1].upper()}{words[1:].rstrip('.')}." if words else ""
-
-
-_NOTHING = {"calls": 0, "tokens_in": 0, "tokens_out": 0, "seconds": 0.0}

@@ -113,7 +113,7 @@ def test_pictures_are_drawn(folder, ending):
         (["auction", "tasks.csv", "--kind", "vickrey"], "go by vcg"),
         (["auction", "nowhere.csv"], "No such file"),
         (["auction", "bids.csv", "--plot", "bids.pdf"], "a picture is one of .png, .svg"),
-        (["auction", "bids.csv", "--plot", "no/such/folder.svg"], "cannot be written"),
+        (["auction", "bids.csv", "--plot", "no/such/folder.svg"], "is no folder to write to"),
         (["game", "bad.json"], "is not JSON"),
         (["game", "ragged.json"], "ragged"),
         (["game", "bids.csv"], "bids.csv"),

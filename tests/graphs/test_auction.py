@@ -453,13 +453,32 @@ def test_the_buyers_own_test_decides(accept, status, reason):
         (RuntimeError("ill"), "kept", "accepted unseen, since judge gave no verdict: it failed: RuntimeError: ill"),
     ],
 )
-def test_a_judge_decides_and_one_that_gives_no_verdict_costs_no_agent_its_record(verdict, status, reason):
+def test_a_judge_decides_and_one_that_gives_no_verdict_changes_no_record(verdict, status, reason):
     result = run([bidder("ann", 10)], judge=judge(verdict), acceptance="It rhymes.")
     contract = result["contracts"][0]
     assert (contract["status"], contract["reason"]) == (status, reason)
     assert contract["acceptance"] == "judge judges: It rhymes."
     assert result["usage"]["judge"]["calls"] == 1
-    assert result["track_record"] == {"ann": record(status == "kept", status == "broken")}
+    seen = "unseen" not in reason
+    assert result["track_record"] == ({"ann": record(status == "kept", status == "broken")} if seen else {})
+
+
+def test_runs_at_the_same_time_lose_no_promise_in_the_store():
+    store = InMemoryStore()
+    graph = create_auction([bidder("ann", 10), bidder("bob", 30)], reserve=100).compile(store=store)
+
+    async def at_once():
+        await asyncio.gather(*(graph.ainvoke({"messages": [("user", SEA)]}) for _ in range(4)))
+
+    asyncio.run(at_once())
+    assert store.get(("agora", "track_record"), "ann").value == record(kept=4)
+
+
+def test_a_small_reserve_is_bid_for_in_fractions():
+    ann = ScriptedModel([{"reason": "", "capability": "well", "cost": 0.3}, final("so be it")])
+    result = run([Agent("ann", model=ann)], reserve=0.5)
+    assert (result["bids"][0]["cost"], result["awards"][0]["price"]) == (0.3, 0.5)
+    assert result["usage"]["ann"]["calls"] == 2
 
 
 def test_a_model_judges_what_it_is_shown_and_the_worker_knows_what_is_asked():

@@ -393,3 +393,11 @@ def test_first_price_invites_a_higher_bid_than_the_truth():
     """So that the test of truthfulness above can fail."""
     assert single("first_price", {"ann": 10, "bob": 30}).price == 10
     assert single("first_price", {"ann": 29, "bob": 30}).price == 29
+
+
+def test_vcg_says_when_records_decided():
+    bids = {0: {"ann": {"cost": 45}, "bob": {"cost": 50}}}
+    records = {"bob": {"kept": 8, "broken": 0}}
+    [one] = tender("vcg", [0], bids, records, free={"ann": 1, "bob": 1}, reserve=100)
+    assert one.winner == "bob"
+    assert "once records are weighed in (expected to keep its promise: ann 50%, bob 90%)" in one.reason
