@@ -71,8 +71,8 @@ def create_resolution(
         name: The graph's name in its closing message.
 
     Returns:
-        A graph over `messages`, `conflict` and `history`. Its output: `outcome` (an option in words; a number, issue ->
-        value or item -> owner where a strategy settles such a conflict in its own way; or None), `answer`, `stop`
+        A graph over `messages`, `conflict` and `history`. Its output: `outcome` (an option, a number, issue -> value,
+        item -> owner, a profile in words or a lottery over such, by the conflict's kind; or None), `answer`, `stop`
         (resolved, unresolved, budget), `strategy`, `features` (what led to it), `rationale`, `positions` (list of
         {party, position, reason, error}), `utilities`, `payments`, `tied`, `history` (list of {features, strategy,
         resolved, outcome, rationale}), `usage`; of a negotiation also `deal`, `agreement` and `offers`.

@@ -4,7 +4,9 @@
     {"issue": "price", "low": 0, "high": 100, "positions": {"ann": 30, "bob": 60}}
     {"issues": [{"name": "price", "values": ["low", "high"]}], "preferences": {"ann": {...}, "bob": {...}}}
     {"items": ["desk", "lamp"], "values": {"ann": {"desk": 30, "lamp": 5}, "bob": {"desk": 25, "lamp": 8}}}
-    {"payoffs": [[[3, 0], [5, 1]], [[3, 5], [0, 1]]], "actions": [["share", "take"], ["share", "take"]]}
+    {"payoffs": [[[3, 0], [5, 1]], [[3, 5], [0, 1]]], "actions": [["share", "take"]] * 2, "players": ["ann", "bob"]}
+
+The first table of payoffs is that of the first of the players, or of the agents where these are not named.
 
 What is missing (preferences, positions, values, the options themselves) the agents are asked for. Beside it may stand
 features that only a person knows: transferable_utility, binding_agreement, verifiable_fact, deadlocked, rounds_left,
@@ -33,7 +35,7 @@ KINDS_BY_KEY = {
 }
 TOLD = ("transferable_utility", "binding_agreement", "verifiable_fact", "deadlocked", "rounds_left", "deal_zone")
 KEYS = {
-    "normal_form": ("payoffs", "actions", "title"),
+    "normal_form": ("payoffs", "actions", "players", "title"),
     "allocation": ("items", "values"),
     "multi_issue": ("issues", "preferences"),
     "options": ("options", "preferences", "reservation"),
@@ -218,9 +220,11 @@ def _check_issues(body: Mapping[str, Any], agents: Sequence[str]) -> None:
 def _check_game(body: Mapping[str, Any], agents: Sequence[str]) -> None:
     if "payoffs" not in body:
         raise ConfigError("A game needs payoffs; give what each player gets from each profile of actions.")
-    game = Game(body["payoffs"], actions=body.get("actions"), title=body.get("title", ""))
+    game = Game(body["payoffs"], players=body.get("players"), actions=body.get("actions"), title=body.get("title", ""))
     if game.n != len(agents):
         raise ConfigError(f"The game has {game.n} players, but there are {len(agents)} agents; each plays for itself.")
+    if "players" in body and sorted(game.players) != sorted(agents):
+        raise ConfigError(f"players were {', '.join(game.players)}; name the agents: {', '.join(agents)}.")
 
 
 _CHECKS = {

@@ -15,6 +15,7 @@ from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
 
 from ..agents import Agent
+from ..errors import ConfigError
 from .ballots import ballot_of, proposal_question, vote_question
 from .conflict import NONE, Choice, choose_strategy
 from .dispute import Conflict, features_of, read_conflict
@@ -23,7 +24,7 @@ from .positions import known, options_in, question_about, wanted
 from .run import Run, RunContext, checked_seconds
 from .running import Body, Work
 from .settlement import Settlement
-from .strategies import as_negotiation, scenario_of, settle, views_for
+from .strategies import as_negotiation, scenario_of, settle, too_many, views_for
 from .talk import cleaned, question_of
 from .text import clean, plain, words_of
 
@@ -129,6 +130,8 @@ def hear(spec: ResolutionSpec, state: ResolutionState, config: RunnableConfig) -
     conflict = read_conflict(given, spec.names)
     reasons: dict[str, list[str]] = {}
     rows: list[dict[str, Any]] = []
+    if spec.strategy not in ("auto", "auction") and (why := too_many(conflict, len(spec.agents))):
+        raise ConfigError(f"The strategy was {spec.strategy}, but {why}. Use auction, or fewer items.")
     past = yield from _known_history(run, state)
     spent: dict[str, dict[str, float]] = {name: dict(NOTHING) for name in spec.names}
     over = ""
@@ -192,7 +195,11 @@ def choose(spec: ResolutionSpec, state: ResolutionState, config: RunnableConfig)
     if state["over"]:
         choice = Choice(NONE, state["over"])
     elif conflict.kind == "options" and len(conflict.options) < 2:
-        choice = Choice(NONE, "nobody proposed anything" if not conflict.options else "all want the same")
+        proposed = any(row["position"] for row in state["positions"])
+        alone = "all want the same" if proposed else "there is one option alone"
+        choice = Choice(NONE, alone if conflict.options else "nobody proposed anything")
+    elif choice.strategy != "auction" and (why := too_many(conflict, len(spec.agents))):
+        choice = Choice("auction", f"{choice.strategy} was chosen, but {why}")
     if choice.strategy == "negotiation" and conflict.kind != "multi_issue":
         views = yield Work(views_for, (conflict, heard, spec.weights))
         if len(views.options) < 2:
@@ -237,6 +244,7 @@ def conclude(spec: ResolutionSpec, state: ResolutionState, config: RunnableConfi
         views = yield Work(views_for, (conflict, state["heard"], spec.weights))
         place = views.options.index(settlement["outcome"])
         settlement["utilities"] = {agent: float(views.utilities[agent][place]) for agent in views.agents}
+        settlement["outcome"] = plain(views.value(place))
     resolved = settlement["outcome"] is not None
     rationale = f"By {chosen['strategy']}, because {chosen['reason']}. {_sentence(settlement['rationale'])}"
     if chosen["strategy"] == NONE:

@@ -31,6 +31,7 @@ class Views:
         reservation: Agent -> the utility below which it accepts nothing; 0 for who is not named.
         weights: Agent -> weight; 1 for who is not named.
         ordinal: Whether the utilities were made from rankings, so that only their order means something.
+        values: What each option stands for, as JSON; the options themselves when left out.
     """
 
     options: tuple[str, ...]
@@ -38,6 +39,11 @@ class Views:
     reservation: Mapping[str, Fraction] = field(default_factory=dict)
     weights: Mapping[str, Fraction] = field(default_factory=dict)
     ordinal: bool = False
+    values: tuple[Any, ...] = ()
+
+    def value(self, place: int) -> Any:
+        """What an option stands for."""
+        return self.values[place] if self.values else self.options[place]
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -320,7 +326,7 @@ def _settled(
     tied = tuple(best) if len(best) > 1 else ()
     if tied:
         words += f"; {_listed(tied)} are tied, and the first by name was taken"
-    return Settlement(strategy, option, f"{option}: {words}", utilities, paid, tied)
+    return Settlement(strategy, views.value(place), f"{option}: {words}", utilities, paid, tied)
 
 
 def _listed(options: Sequence[str]) -> str:

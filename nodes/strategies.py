@@ -12,7 +12,6 @@ from fractions import Fraction
 from itertools import product
 from typing import Any
 
-from ..errors import ConfigError
 from .amounts import fraction, plain
 from .auctions import award, vcg
 from .dispute import Conflict
@@ -72,11 +71,7 @@ def settle(
 
 
 def views_for(conflict: Conflict, heard: Mapping[str, Any], weights: Mapping[str, Any]) -> Views:
-    """What every agent thinks of every option that a conflict comes down to.
-
-    Raises:
-        ConfigError: There would be too many options.
-    """
+    """What every agent thinks of every option that a conflict comes down to; see `too_many` for goods."""
     if conflict.kind == "options":
         return views_of(conflict.options, heard, reservation=conflict.body.get("reservation"), weights=weights)
     known = {agent: fraction(weight) for agent, weight in weights.items()}
@@ -84,7 +79,8 @@ def views_for(conflict: Conflict, heard: Mapping[str, Any], weights: Mapping[str
         numbers = sorted({fraction(number) for number in heard.values()})
         span = (numbers[-1] - numbers[0]) or Fraction(1) if numbers else Fraction(1)
         near = {agent: tuple(1 - abs(fraction(own) - n) / span for n in numbers) for agent, own in heard.items()}
-        return Views(tuple(str(plain(number)) for number in numbers), near, weights=known)
+        values = tuple(plain(number) for number in numbers)
+        return Views(tuple(map(str, values)), near, weights=known, values=values)
     if conflict.kind == "allocation":
         return _divisions(conflict.options, heard, known)
     if conflict.kind == "multi_issue":
@@ -98,6 +94,20 @@ def views_for(conflict: Conflict, heard: Mapping[str, Any], weights: Mapping[str
         dict(zip(game.players, security_levels(game), strict=True)),
         known,
     )
+
+
+def too_many(conflict: Conflict, agents: int) -> str:
+    """Why goods can only be auctioned; empty where the ways to share them out can be compared.
+
+    Example:
+        >>> too_many(Conflict("allocation", {"items": list("abcdefghijklm")}), 2)
+        '13 items can be shared out among 2 in 8,192 ways, and at most 5,000 are compared'
+    """
+    ways = agents ** len(conflict.options) if conflict.kind == "allocation" else 1
+    if ways <= MOST_DIVISIONS:
+        return ""
+    counted = f"{len(conflict.options)} items can be shared out among {agents} in {ways:,} ways"
+    return f"{counted}, and at most {MOST_DIVISIONS:,} are compared"
 
 
 def sold(items: Sequence[str], values: Mapping[str, Mapping[str, Any]]) -> Settlement:
@@ -131,7 +141,15 @@ def sold(items: Sequence[str], values: Mapping[str, Mapping[str, Any]]) -> Settl
     shared = ", ".join(f"{item} to {owner}" for item, owner in owners.items())
     total = plain(-fraction(all_at_once.total))
     words = f"the largest sum of values ({total}): {shared}; each pays what the others lose by it"
-    return Settlement("auction", owners, words, worth, paid)
+    # Values add up and nobody's hands are full, so every item goes to who values it most.
+    tied = tuple(item for place, item in enumerate(items) if _is_shared([row[place] for row in table]))
+    if tied:
+        words += f"; several value {', '.join(tied)} most, and the first by name was taken"
+    return Settlement("auction", owners, words, worth, paid, tied)
+
+
+def _is_shared(costs: Sequence[Fraction]) -> bool:
+    return costs.count(min(costs)) > 1
 
 
 def played(conflict: Conflict, names: Sequence[str] | None = None) -> Settlement:
@@ -145,9 +163,9 @@ def played(conflict: Conflict, names: Sequence[str] | None = None) -> Settlement
 
 
 def game_of(conflict: Conflict, names: Sequence[str] | None = None) -> Game:
-    """The game of a conflict, its players named like the agents where there are as many."""
+    """The game of a conflict. Its tables of payoffs are those of `players`, else of the agents in their order."""
     payoffs, actions = conflict.body["payoffs"], conflict.body.get("actions")
-    players = list(names) if names is not None and len(names) == len(payoffs) else None
+    players = conflict.body.get("players") or names
     return Game(payoffs, players=players, actions=actions, title=conflict.body.get("title", ""))
 
 
@@ -199,11 +217,6 @@ def profile_words(game: Game, profile: Sequence[int]) -> str:
 
 def _divisions(items: Sequence[str], values: Mapping[str, Mapping[str, Any]], weights: Mapping[str, Fraction]) -> Views:
     agents = sorted(values)
-    if len(agents) ** len(items) > MOST_DIVISIONS:
-        raise ConfigError(
-            f"{len(items)} items can be shared out among {len(agents)} in {len(agents) ** len(items):,} ways; at most "
-            f"{MOST_DIVISIONS:,} are compared. Use the strategy auction, or fewer items."
-        )
     ways = list(product(agents, repeat=len(items)))
     worth = {
         agent: tuple(
@@ -215,8 +228,9 @@ def _divisions(items: Sequence[str], values: Mapping[str, Mapping[str, Any]], we
         )
         for agent in agents
     }
-    labels = tuple(", ".join(f"{item} to {owner}" for item, owner in zip(items, way, strict=True)) for way in ways)
-    return Views(labels, worth, weights=weights)
+    owners = tuple(dict(zip(items, way, strict=True)) for way in ways)
+    labels = tuple(", ".join(f"{item} to {owner}" for item, owner in one.items()) for one in owners)
+    return Views(labels, worth, weights=weights, values=owners)
 
 
 def _deals(conflict: Conflict, preferences: Mapping[str, Any], weights: Mapping[str, Fraction]) -> Views:
@@ -229,4 +243,5 @@ def _deals(conflict: Conflict, preferences: Mapping[str, Any], weights: Mapping[
         {name: tuple(fraction(scenario.utility(name, deal)) for deal in deals) for name in scenario.preferences},
         {name: fraction(float(wants.reservation)) for name, wants in scenario.preferences.items()},
         weights,
+        values=tuple(deals),
     )

@@ -90,7 +90,8 @@ def test_auto_takes_the_strategy_that_fits(conflict, said, strategy, outcome):
 def test_every_strategy_settles_every_kind_of_conflict(strategy, conflict, said):
     result = resolve(parties(*said), conflict=conflict, strategy=strategy)
     assert (result["strategy"], result["stop"]) == (strategy, "resolved")
-    assert result["outcome"] is not None
+    kinds = {"options": str, "issue": int, "items": dict, "payoffs": str | list, "issues": dict}
+    assert isinstance(result["outcome"], next(kind for key, kind in kinds.items() if key in conflict))
 
 
 def test_the_same_through_ainvoke_and_with_the_parties_in_another_order():
@@ -109,6 +110,38 @@ def test_models_are_asked_under_a_schema():
     assert result["outcome"] == "Tea"
     assert "A: Tea\n> It is warm.\n> As ann.\nB: coffee\n> It is strong." in ann.requests[1].text
     assert result["usage"]["ann"]["calls"] == 2
+
+
+def test_the_order_of_the_agents_does_not_decide_who_plays_which_role():
+    game = {"payoffs": [[[3, 0], [5, 1]], [[3, 9], [0, 1]]], "players": ["a0", "a1"], "binding_agreement": True}
+    found = [resolve(some, conflict=game)["utilities"] for some in (parties("", ""), parties("", "")[::-1])]
+    assert found[0] == found[1]
+    with pytest.raises(ConfigError, match="name the agents: a0, a1"):
+        create_resolution(parties("", ""), conflict={**game, "players": ["a0", "eva"]})
+
+
+def test_goods_that_can_be_shared_out_in_too_many_ways_are_auctioned_or_refused_before_anybody_is_asked():
+    asked = []
+    silent = [Agent(name, runnable=RunnableLambda(asked.append)) for name in ("a0", "a1")]
+    goods = {"items": [f"g{i}" for i in range(13)], "transferable_utility": False}
+    with pytest.raises(ConfigError, match="8,192 ways"):
+        resolve(silent, conflict=goods, strategy="majority_rule")
+    assert asked == []
+    values = {name: dict.fromkeys(goods["items"], 1 + place) for place, name in enumerate(("a0", "a1"))}
+    result = resolve(silent, conflict={**goods, "values": values})
+    assert (result["strategy"], set(result["outcome"].values())) == ("auction", {"a1"})
+    assert "8,192 ways" in result["rationale"]
+
+
+def test_a_tie_over_goods_is_said():
+    goods = {"items": ["desk", "lamp"], "values": {f"a{i}": {"desk": 5, "lamp": i} for i in range(2)}}
+    result = resolve(parties("", ""), conflict=goods)
+    assert (result["outcome"], result["tied"]) == ({"desk": "a0", "lamp": "a1"}, ["desk"])
+    assert "several value desk most" in result["rationale"]
+
+
+def test_one_option_alone_is_no_agreement_of_anybody():
+    assert resolve(parties("", ""), conflict={"options": ["tea"]})["rationale"] == "There is one option alone."
 
 
 def test_who_agrees_from_the_start_has_no_conflict():
