@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 from ..errors import ConfigError
@@ -25,6 +26,7 @@ from .consensus.counting import weight_of
 from .game_theory.game import Game
 from .issues import LARGEST, hint, issues_from, shown
 from .preferences import Preferences
+from .scenario import MAX_OUTCOMES
 
 KINDS_BY_KEY = {
     "payoffs": "normal_form",
@@ -210,6 +212,9 @@ def _check_issues(body: Mapping[str, Any], agents: Sequence[str]) -> None:
     if "issues" not in body:
         raise ConfigError("A negotiation needs issues; name what it is about.")
     issues = issues_from(body["issues"])
+    outcomes = prod(len(issue.values) for issue in issues)
+    if outcomes > MAX_OUTCOMES:
+        raise ConfigError(f"The issues have {outcomes:,} outcomes together; at most {MAX_OUTCOMES:,} are allowed.")
     for agent, wants in _of_agents("preferences", body, agents).items():
         try:
             Preferences.of(wants).terms(issues)

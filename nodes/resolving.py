@@ -240,11 +240,15 @@ def conclude(spec: ResolutionSpec, state: ResolutionState, config: RunnableConfi
     run = _Run(spec, ResolutionContext)
     chosen, settlement = state["chosen"], _settled(state)
     conflict = read_conflict(state["body"], spec.names)
-    if chosen["strategy"] == "negotiation" and conflict.kind != "multi_issue" and settlement["outcome"] is not None:
+    if chosen["strategy"] == "negotiation" and conflict.kind != "multi_issue":
+        # What was negotiated was one issue with the options for values, in shares of what each can gain.
         views = yield Work(views_for, (conflict, state["heard"], spec.weights))
-        place = views.options.index(settlement["outcome"])
-        settlement["utilities"] = {agent: float(views.utilities[agent][place]) for agent in views.agents}
-        settlement["outcome"] = plain(views.value(place))
+        if settlement["outcome"] is None:
+            settlement |= {"utilities": {}, "rationale": "No option is acceptable to all"}
+        else:
+            place = views.options.index(settlement["outcome"])
+            settlement["utilities"] = {agent: float(views.utilities[agent][place]) for agent in views.agents}
+            settlement["outcome"] = plain(views.value(place))
     resolved = settlement["outcome"] is not None
     rationale = f"By {chosen['strategy']}, because {chosen['reason']}. {_sentence(settlement['rationale'])}"
     if chosen["strategy"] == NONE:

@@ -81,7 +81,8 @@ def only_number(said: str, wanted: str) -> str:
         >>> only_number("I would say 1,250.", "cost")
         '1250'
     """
-    found = list(dict.fromkeys(match[0].replace(",", "") for match in _NUMBER.finditer(said)))
+    signed = re.sub(r"\bminus\s+(?=\d)", "-", said, flags=re.IGNORECASE)
+    found = list(dict.fromkeys(match[0].replace(",", "") for match in _NUMBER.finditer(signed)))
     if len({float(number) for number in found}) != 1:
         many = "no number" if not found else f"{len(found)} numbers"
         raise ValueError(f"it said {many}, so no {wanted}: {shorten(clean(said), 80)!r}")

@@ -191,7 +191,8 @@ def test_nothing_is_decided_that_a_party_must_refuse():
     stubborn["reservation"] = {"a0": 6, "a1": 6}
     for strategy in STRATEGIES:
         result = resolve(parties("", ""), conflict=stubborn, strategy=strategy)
-        assert (result["stop"], result["outcome"]) == ("unresolved", None), strategy
+        assert (result["stop"], result["outcome"], result["utilities"]) == ("unresolved", None, {}), strategy
+        assert "option is acceptable to all" in result["rationale"]
         assert result["history"][0]["resolved"] is False
         assert result["answer"].startswith("Not resolved. By ")
 
@@ -225,7 +226,7 @@ def test_who_was_not_heard_is_said_beside_the_outcome():
 
 @pytest.mark.parametrize(
     ("said", "number"),
-    [("12.5", 12.5), ("-5", -5), ("1,250", 1250), ("12.5%", None), ("3.50EUR", None), ("1.2.3", None)],
+    [("12.5", 12.5), ("-5", -5), ("minus 5", -5), ("1,250", 1250), ("12.5%", None), ("3.50EUR", None), ("1.2.3", None)],
 )
 def test_a_position_in_prose_is_the_one_number_that_stands_alone(said, number):
     result = resolve(parties(f"I stand for {said}.", "1", "2"), conflict={"issue": "price"})
@@ -380,6 +381,7 @@ def test_the_model_of_the_run_reaches_the_subgraphs(tmp_path):
         ({"conflict": {"issues": [{"name": "price"}]}}, "price"),
         ({"conflict": {"payoffs": [[[[1]]], [[[1]]], [[[1]]]]}}, "3 players, but there are 2 agents"),
         ({"arbiter": "ann"}, "as a party is"),
+        ({"conflict": {"issues": {name: list(range(50)) for name in "abcd"}}}, "6,250,000 outcomes"),
         ({"rounds": 0}, "rounds was 0"),
         ({"model": 5}, "model was 5"),
     ],
