@@ -30,6 +30,7 @@ bench: .venv/bench  ## the benchmarks; their results go to bench/results and doc
 	$(BIN)/python bench/games.py
 	$(BIN)/python bench/auctions.py
 	$(BIN)/python bench/negotiation.py
+	$(BIN)/python bench/hierarchy.py
 	$(BIN)/python bench/small_model.py
 
 paper: .venv/dev  ## what the Raft paper says, sentence by sentence, and the quorums against brute force
@@ -61,10 +62,11 @@ studio: .venv/dev  ## serve the graphs to LangGraph Studio on this machine
 	$(BIN)/langgraph dev
 
 draw: .venv/dev  ## make the drawings in docs anew
-	for pattern in auction consensus negotiation react resolution; do $(BIN)/agora draw $$pattern -o docs/$$pattern.svg; done
+	for pattern in auction consensus hierarchy negotiation planning react resolution; do $(BIN)/agora draw $$pattern -o docs/$$pattern.svg; done
 	$(BIN)/agora game examples/chicken.json --plot docs/game.svg
 	$(BIN)/agora negotiate examples/sale.yaml --rounds none --plot docs/negotiation_path.svg
 	$(BIN)/agora auction examples/bids.csv --reserve 60 --plot docs/bids.svg
+	$(BIN)/agora plan examples/conference.json --workers 2 --tree docs/plan_tree.svg --plot docs/plan_gantt.svg
 	$(BIN)/agora simulate raft --nodes 3 --seed 8 --faults drop,partition --until 150 --drawing docs/replay.svg
 
 format: .venv/dev  ## format the code

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from .errors import AgoraError, BudgetExceeded, ConfigError, RunError
     from .graphs.auction import create_auction
     from .graphs.consensus import create_consensus
+    from .graphs.hierarchy import create_hierarchy
     from .graphs.negotiation import create_negotiation
+    from .graphs.planning import create_planner
     from .graphs.react import create_react
     from .graphs.resolution import create_resolution
     from .models import load_model
@@ -28,7 +30,9 @@ _HOMES = {
     "RunError": ".errors",
     "create_auction": ".graphs.auction",
     "create_consensus": ".graphs.consensus",
+    "create_hierarchy": ".graphs.hierarchy",
     "create_negotiation": ".graphs.negotiation",
+    "create_planner": ".graphs.planning",
     "create_react": ".graphs.react",
     "create_resolution": ".graphs.resolution",
     "load_model": ".models",
@@ -43,7 +47,9 @@ __all__ = [
     "RunError",
     "create_auction",
     "create_consensus",
+    "create_hierarchy",
     "create_negotiation",
+    "create_planner",
     "create_react",
     "create_resolution",
     "load_model",

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from .cli_plan import plan_app
 from .cli_run import failed, run_app
 from .cli_tools import tools_app
 from .errors import AgoraError, ConfigError, nearest
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(run_app, name="run")
 app.add_typer(tools_app)
+app.add_typer(plan_app)
 
 # Typer carries a copy of Click since 0.24 and imports the real one before: both are reached through its public names.
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]

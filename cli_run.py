@@ -155,6 +155,106 @@ def run_auction(
     return _run(builder.compile(name="auction"), asked, context, budget, as_json, trace)
 
 
+@run_app.command("hierarchy")
+def run_hierarchy(
+    task: Annotated[str, typer.Argument(help="What is to be done; - reads it from standard input.")],
+    agents: Annotated[
+        str, typer.Option(help="A team in a YAML or JSON file (examples/team.yaml), or a number, or names.")
+    ] = "3",
+    max_depth: Annotated[int, typer.Option(help="Levels of subtasks; 1: no sub-coordinators.")] = 2,
+    max_attempts: Annotated[int, typer.Option(help="How many agents try a subtask.")] = 2,
+    approve: Annotated[
+        list[str] | None, typer.Option(help="An agent or a skill whose subtasks you approve (several times), or all.")
+    ] = None,
+    model: Model = "embedded",
+    budget_calls: BudgetCalls = None,
+    budget_tokens: BudgetTokens = None,
+    budget_seconds: BudgetSeconds = None,
+    model_seconds: ModelSeconds = 120.0,
+    work_seconds: Annotated[float, typer.Option(help="Time limit of one attempt at a subtask.")] = 300.0,
+    as_json: AsJson = False,
+    trace: Trace = None,
+) -> int:
+    """A coordinator breaks a task down; a team does the parts at the same time."""
+    from langgraph.checkpoint.memory import InMemorySaver
+
+    from .graphs.hierarchy import create_hierarchy
+    from .nodes.teamwork import HierarchyContext
+
+    asked = _asked(task, 'agora run hierarchy "Write a page about the sea." --agents examples/team.yaml')
+    budget = _budget(budget_calls, budget_tokens, budget_seconds)
+    builder = create_hierarchy(
+        _team(agents),
+        max_depth=max_depth,
+        max_attempts=max_attempts,
+        approve=True if approve == ["all"] else approve or (),
+    )
+    context = HierarchyContext(model=model, model_seconds=model_seconds, work_seconds=work_seconds)
+    graph = builder.compile(InMemorySaver() if approve else None, name="hierarchy")
+    return _run(graph, asked, context, budget, as_json, trace)
+
+
+@run_app.command("planner")
+def run_planner(
+    goal: Annotated[
+        str, typer.Argument(help="What is to be reached; with --domain its tasks, one a line; - reads it.")
+    ],
+    domain: Annotated[
+        Path | None, typer.Option(help="A domain file; a plan is made from the tools alone else.")
+    ] = None,
+    agents: Annotated[
+        str, typer.Option(help="With --domain: who does the steps: a team in a YAML or JSON file, a number, or names.")
+    ] = "",
+    change: Annotated[
+        list[str] | None, typer.Option(help="With --domain: another value at the start (several times): budget=90.")
+    ] = None,
+    docs: Annotated[Path | None, typer.Option(help="A folder or file (txt, md, pdf) that may be searched.")] = None,
+    mcp: Annotated[str | None, typer.Option(help="MCP servers: a JSON file, JSON, or a URL.")] = None,
+    optimise: Annotated[str, typer.Option(help="probability, cost or duration; the first plan is taken else.")] = "",
+    max_replans: Annotated[int, typer.Option(help="How often the plan may be mended.")] = 3,
+    retries: Annotated[int, typer.Option(help="How often a step that failed is tried again first.")] = 0,
+    approve: Annotated[
+        list[str] | None, typer.Option(help="An operator, or a tool, that waits for your yes (several times).")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="With --domain: write the domain with the methods that the model made.")
+    ] = None,
+    model: Model = "embedded",
+    budget_calls: BudgetCalls = None,
+    budget_tokens: BudgetTokens = None,
+    budget_seconds: BudgetSeconds = None,
+    model_seconds: ModelSeconds = 120.0,
+    step_seconds: Annotated[float, typer.Option(help="Time limit of one step.")] = 300.0,
+    as_json: AsJson = False,
+    trace: Trace = None,
+) -> int:
+    """Plan, carry the plan out, mend it when something breaks."""
+    from langgraph.checkpoint.memory import InMemorySaver
+
+    from .cli_plan import changed, read, write_domain
+    from .graphs.planning import create_planner
+    from .nodes.plan_state import PlannerContext
+    from .tools import calculate, create_search, load_mcp
+
+    asked = _asked(goal, 'agora run planner "What is 17 * 23, and half of it?"')
+    budget = _budget(budget_calls, budget_tokens, budget_seconds)
+    if domain is None and (agents or change or save):
+        raise ConfigError("--agents, --change and --save go with --domain FILE.")
+    tools = [*([create_search(docs)] if docs else []), *(load_mcp(mcp) if mcp else [])]
+    builder = create_planner(
+        changed(read(domain, None), change or []) if domain else None,
+        tools=tools if domain else [calculate, *tools],
+        agents=_team(agents) if agents else (),
+        max_replans=max_replans,
+        approve=approve or (),
+    )
+    context = PlannerContext(
+        model=model, model_seconds=model_seconds, step_seconds=step_seconds, retries=retries, optimise=optimise
+    )
+    graph = builder.compile(InMemorySaver() if approve else None, name="planner")
+    return _run(graph, asked, context, budget, as_json, trace, partial(write_domain, save) if save else None)
+
+
 @run_app.command("negotiation")
 def run_negotiation(
     about: Annotated[str, typer.Argument(help="What it is about, in words; - reads it.")],
@@ -253,6 +353,15 @@ def run_resolution(
     return _run(builder.compile(name="resolution"), asked, context, budget, as_json, trace)
 
 
+def _team(given: str) -> list[Any]:
+    """Agents from a file, or a number or names as elsewhere."""
+    from .graphs.consensus import panel
+    from .nodes.team_files import read_team
+
+    named = given.lower().endswith((".yaml", ".yml", ".json"))
+    return list(read_team(text_of(Path(given)), given) if named or Path(given).is_file() else panel(given))
+
+
 def _issue_in(given: str) -> dict[str, Any]:
     """An issue from "price=50..150/10" or "colour=red,blue"."""
     from .nodes.issues import exact, plain
@@ -343,24 +452,32 @@ async def _follow(
 
     Async, because a sync stream that is interrupted first waits for the model call under way.
     """
+    from langgraph.types import Command
+
+    from .cli_people import decisions_on
     from .display import row_of
 
     state: dict[str, Any] = {}
-    stream = graph.astream(
-        {"messages": [("user", question)]},
-        {"callbacks": [budget]},
-        context=context,
-        stream_mode=["custom", "values"],
-        output_keys=graph.output_channels,
-        subgraphs=True,
-    )
-    async for within, mode, part in stream:
-        if mode == "values":
-            state = state if within else part
-            continue
-        display.show(part)
-        if (found := row_of(part)) is not None:
-            key, row = found
-            rows.setdefault(key, []).append(row)
-            file.write({"within": part["agent"], **row} if within else row)
+    given: Any = {"messages": [("user", question)]}
+    while given is not None:
+        stream = graph.astream(
+            given,
+            {"callbacks": [budget], "configurable": {"thread_id": "run"}},
+            context=context,
+            stream_mode=["custom", "values"],
+            output_keys=graph.output_channels,
+            subgraphs=True,
+        )
+        async for within, mode, part in stream:
+            if mode == "values":
+                state = state if within else part
+                continue
+            display.show(part)
+            if (found := row_of(part)) is not None:
+                key, row = found
+                rows.setdefault(key, []).append(row)
+                file.write({"within": part["agent"], **row} if within and part["agent"] != graph.name else row)
+        asked = state.get("__interrupt__")
+        with display.paused():
+            given = Command(resume=decisions_on(asked)) if asked else None
     return state

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -15,6 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from .errors import ConfigError
+from .task_tree import MARKS, TaskTree
 
 ROWS = {
     "step": "steps",
@@ -24,6 +25,7 @@ ROWS = {
     "settled": "contracts",
     "offer": "offers",
     "position": "positions",
+    "attempt": "trace",
 }  # Events that are rows of the output, and the key they stand under.
 
 
@@ -68,14 +70,26 @@ class Display:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.status = console.status("loading the model") if console.is_terminal else None
+        self.tree: TaskTree | None = None  # Of a plan, once there is one; then its state is drawn, not its workers'.
 
     def working(self) -> AbstractContextManager[Any]:
         """The spinner, while the run lasts; nothing where no terminal would show it."""
         return self.status or nullcontext()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """No spinner, while a person is asked."""
+        if self.status:
+            self.status.stop()
+        yield
+        if self.status:
+            self.status.start()
+
     def show(self, event: Mapping[str, Any]) -> None:
         """Draw one event of a graph."""
         kind = event.get("event")
+        if self.tree and event.get("agent") != self.tree.owner:
+            return
         if kind == "thinking" and self.status:
             self.status.update(f"step {event['number']}: thinking")
         elif kind == "thought":
@@ -84,7 +98,7 @@ class Display:
             self._observation(event["step"])
         elif kind == "asking":
             self.console.print(f"[bold]round {event['round']}[/]  {event['what']}")
-            if self.status:
+            if self.status and not self.tree:
                 self.status.update(f"round {event['round']}: {event['what']}")
         elif kind == "ballot":
             self._ballot(event)
@@ -112,6 +126,12 @@ class Display:
             self.console.print(
                 f"   [{colour}]contract {event['status']}[/] by {escape(event['contractor'])}{paid}{why}"
             )
+        elif kind == "outline":
+            self.tree = TaskTree(event["plan"], event["agent"])
+            if self.status:
+                self.status.update(self.tree)
+        elif kind == "subtask" and self.tree:
+            self._subtask(event)
         elif kind == "tally":
             given = ", ".join(f"{option} {score:g}" for option, score in event["scores"].items())
             self.console.print(f"   [magenta]tally[/]  {_line(given or 'no ballots')}")
@@ -137,6 +157,17 @@ class Display:
         why = f"  [dim]{_line(reason)}[/]" if reason else ""
         self.console.print(f"   [cyan]{escape(who)}[/]: {said}{why}")
 
+    def _subtask(self, event: Mapping[str, Any]) -> None:
+        """Change the live tree. The lines above it tell what ended; what began they tell where nothing is live."""
+        assert self.tree is not None
+        self.tree.change(event["id"], event["state"], event["worker"])
+        if event["state"] == "waiting" or (event["state"] == "running" and self.status):
+            return
+        who = f"  [cyan]{escape(event['worker'])}[/]" if event["worker"] else ""
+        why = f"  [dim]{_line(event['why'])}[/]" if event["why"] else ""
+        mark, task = MARKS[event["state"]], _line(event["task"], 70)
+        self.console.print(f"{mark} {event['state']} {event['id']} {task}{who}{why}", highlight=False)
+
     def _observation(self, step: Mapping[str, Any]) -> None:
         colour = "red" if step["is_error"] else "green"
         self.console.print(f"   [{colour}]observation[/] {_line(step['observation'])}")
@@ -152,6 +183,10 @@ class Display:
             self.console.print(f"[dim]dissent:[/] {escape(dissent['voter'])}: {_line(str(dissent['ballot']))}")
         for found in result.get("evidence", ()):
             self.console.print(f"[red]evidence[/] against {escape(found['agent'])}: {escape(found['kind'])}")
+        if self.tree:
+            self.console.print(self.tree)
+        if result.get("verdict"):
+            self._verdict(result["verdict"], result["performance"], result["notes"])
         score = result["quality"]["score"] if result.get("quality") else None
         self.console.print(f"stop: [bold]{result['stop']}[/]{escape(reason)}", highlight=False)
         if score is not None:
@@ -161,6 +196,24 @@ class Display:
             table.add_row(
                 agent, *(f"{row[key]:,.0f}" for key in ("calls", "tokens_in", "tokens_out")), f"{row['seconds']:.2f}"
             )
+        self.console.print(table)
+
+    def _verdict(self, verdict: Mapping[str, Any], done: Mapping[str, Any], notes: Sequence[str]) -> None:
+        """What a hierarchy says of its own work."""
+        for note in notes:
+            self.console.print(f"[magenta]note[/] {_line(note)}", highlight=False)
+        word = "[green]complete[/]" if verdict["complete"] else "[yellow]not complete[/]"
+        self.console.print(f"{word}: {_line(verdict['reason'])}", highlight=False)
+        path = done["critical_path"]
+        self.console.print(
+            f"makespan {done['makespan']:.2f} s, critical path {path['seconds']:.2f} s ({', '.join(path['ids'])}), "
+            f"parallelism {done['parallelism']:.2f}, success {done['success_rate']:.0%}, reassigned "
+            f"{done['reassignments']}",
+            highlight=False,
+        )
+        table = Table("agent", "done", "failed", "seconds", "busy", box=None, pad_edge=False)
+        for agent, row in done["agents"].items():
+            table.add_row(agent, f"{row['done']}", f"{row['failed']}", f"{row['seconds']:.2f}", f"{row['busy']:.0%}")
         self.console.print(table)
 
 
@@ -174,7 +227,7 @@ def row_of(event: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
     kind = event.get("event", "")
     if kind not in ROWS:
         return None
-    return ROWS[kind], event["step"] if kind == "step" else {
+    return ROWS[kind], event[kind] if kind in ("step", "attempt") else {
         k: v for k, v in event.items() if k not in ("event", "agent")
     }
 

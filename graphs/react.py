@@ -66,7 +66,7 @@ def create_react(
         result = graph.invoke({"messages": [("user", "What is 17 * 23?")]})
         print(result["answer"], result["stop"])
     """
-    known = _tools(tools)
+    known = as_tools(tools)
     spec = ReactSpec(
         name=name,
         tools=known,
@@ -88,7 +88,12 @@ def create_react(
     return builder
 
 
-def _tools(given: Sequence[BaseTool | Callable[..., Any]]) -> dict[str, BaseTool]:
+def as_tools(given: Sequence[BaseTool | Callable[..., Any]]) -> dict[str, BaseTool]:
+    """Return LangChain tools by name, functions made into tools.
+
+    Raises:
+        ConfigError: One cannot be a tool, is named like an action of the agent, or like another one.
+    """
     known: dict[str, BaseTool] = {}
     for entry in given:
         if not isinstance(entry, BaseTool) and not callable(entry):

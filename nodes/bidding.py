@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 import re
-import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
@@ -13,7 +12,6 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END
 from langgraph.graph.message import add_messages
-from langgraph.store.base import BaseStore
 from langgraph.types import Overwrite, Send
 from typing_extensions import TypedDict
 
@@ -22,6 +20,7 @@ from .bids import bid_question
 from .contracts import Awarded, amount, recorded, tender
 from .deliveries import AuctionContext, AuctionRun, AuctionSpec, check, deliver
 from .panel import NOTHING, Heard, added, ask_all
+from .promises import keep_promises, known_records
 from .run import checked_seconds
 from .running import Body, Work
 from .talk import cleaned, question_of
@@ -71,7 +70,7 @@ def assess(spec: AuctionSpec, state: AuctionState, config: RunnableConfig) -> Bo
     run = AuctionRun(spec, AuctionContext)
     checked_seconds(run.context, "model_seconds", "work_seconds")
     tasks = tasks_of(spec.kind, state)
-    records = yield from _known_records(run, state)
+    records = yield from known_records(run.store, SHELF, run.spec.names, state.get("track_record"))
     usage, rows, over = {name: dict(NOTHING) for name in spec.names}, [], ""
     for place, task in enumerate(tasks):
         run.tell("asking", round=place + 1, what=f"bids on: {shorten(task, 80)}")
@@ -181,7 +180,7 @@ def settle(spec: AuctionSpec, state: AuctionState, config: RunnableConfig) -> Bo
         contracts.append(done)
         run.tell("settled", **done)
     if run.store is not None and promises:
-        yield Work(_store, (run.store, promises))
+        yield Work(keep_promises, (run.store, SHELF, promises))
     return {
         "contracts": contracts,
         "results": results,
@@ -218,36 +217,6 @@ def _talk_before(state: AuctionState) -> Sequence[AnyMessage]:
     messages = state.get("messages", [])
     asked = [place for place, message in enumerate(messages) if isinstance(message, HumanMessage)]
     return messages if state.get("tasks") or not asked else messages[: asked[-1]]
-
-
-def _known_records(run: AuctionRun, state: AuctionState) -> Body[dict[str, dict[str, int]]]:
-    """What is remembered of the agents: in the store, where the graph was compiled with one, else in the state."""
-    records = state.get("track_record") or {}
-    if not isinstance(records, dict):
-        raise ConfigError(f'track_record was {records!r}; give agent -> {{"kept": 3, "broken": 1}}.')
-    records = dict(records)
-    if run.store is not None:
-        for name in run.spec.names:
-            item = yield Work(run.store.get, (SHELF, name))
-            if item is not None:
-                records[name] = dict(item.value)
-    for name, record in records.items():
-        counts = [record.get(key, 0) for key in ("kept", "broken")] if isinstance(record, dict) else [None]
-        if not all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts):
-            raise ConfigError(f'The track record of {name!r} was {record!r}; give {{"kept": 3, "broken": 1}}.')
-    return records
-
-
-def _store(store: BaseStore, promises: Sequence[tuple[str, bool]]) -> None:
-    """Add promises to the records in the store, which another run may have changed since they were read."""
-    with _storing:
-        for name, kept in promises:
-            item = store.get(SHELF, name)
-            known = {name: item.value} if item is not None else {}
-            store.put(SHELF, name, recorded(known, name, kept=kept)[name])
-
-
-_storing = threading.Lock()  # Runs of one process do not lose each other's promises.
 
 
 def _bid_row(task: int, name: str, one: Heard) -> dict[str, Any]:

@@ -23,7 +23,10 @@ from .text import clean, plain, shorten
 
 MAX_DELIVERY = 20_000  # characters of a delivery that are kept
 # Stops of a worker that is one of our graphs, which deliver nothing.
-FAILED = ("error", "budget", "loop", "max_steps", "undecided", "no_award", "breach", "partial")
+FAILED = (
+    *("error", "budget", "loop", "max_steps", "undecided", "no_award", "breach", "partial"),
+    *("failed", "no_plan", "limit", "exhausted", "max_replans"),
+)
 
 
 @dataclass(frozen=True)

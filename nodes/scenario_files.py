@@ -44,14 +44,19 @@ def read_scenario(text: str, name: str) -> Scenario:
     if len(text) > MAX_CHARACTERS:
         raise ConfigError(f"{name!r} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read.")
     text = text.removeprefix("\ufeff")  # Windows editors put it before what they save as UTF-8.
-    given = read_json_text(text, name) if name.lower().endswith(".json") else _yaml(text, name)
+    given = read_json_text(text, name) if name.lower().endswith(".json") else read_yaml(text, name)
     try:
         return scenario_from(given)
     except ConfigError as error:
         raise ConfigError(f"{name!r}: {error}") from error
 
 
-def _yaml(text: str, name: str) -> Any:
+def read_yaml(text: str, name: str) -> Any:
+    """Read YAML that somebody else may have written; `name` is the file's, for the error.
+
+    Raises:
+        ConfigError: It is not YAML, or has aliases or tags.
+    """
     try:
         return yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError) as error:

@@ -107,7 +107,14 @@ def test_agents_vote_over_http(server):
     ("pattern", "nodes", "given", "out"),
     [
         ("auction", {"assess", "award", "perform", "settle"}, {"tasks", "track_record"}, {"awards", "contracts"}),
+        (
+            "hierarchy",
+            {"plan", "subdivide", "approve", "work", "conclude"},
+            {"track_record"},
+            {"plan", "delegation", "results", "performance", "verdict"},
+        ),
         ("negotiation", {"elicit", "talk"}, {"issues", "preferences"}, {"deal", "offers", "leaks"}),
+        ("planning", {"plan", "execute", "mend"}, {"tasks", "state"}, {"plan", "completed", "final_state", "trace"}),
         (
             "resolution",
             {"choose", "negotiation:talk", "auction:award"},

@@ -1,0 +1,492 @@
+"""What can be done: operators that change the state, and methods that decompose a task into smaller ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ...errors import ConfigError, nearest
+from .facts import Args, Facts, shown
+from .matching import bindings
+from .needs import Early
+from .terms import Term, Triple, applied, known, read_condition, read_effect
+
+Order = str | Sequence[Sequence[str]]  # "total", or pairs (before, after) of the ids of subtasks
+Ground = tuple[Any, ...]  # A ground task: its name, then its arguments.
+KEYS = tuple(map(str, range(100)))  # Of what Python functions return; made once, as a search needs thousands.
+
+
+class Task(tuple[Any, ...]):
+    """Something to be done: a name and arguments. A plain tuple of these, or a name alone, does as well.
+
+    Example:
+        >>> task = Task("ship", "o1")
+        >>> print(task, task.name, task.args)
+        ship(o1) ship ('o1',)
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, name: str, *args: Any) -> Task:
+        return super().__new__(cls, (name, *args))
+
+    @property
+    def name(self) -> str:
+        """What is to be done."""
+        return str(self[0])
+
+    @property
+    def args(self) -> Args:
+        """With what."""
+        return self[1:]
+
+    def __str__(self) -> str:
+        return shown(self.name, self.args)
+
+
+class Network(NamedTuple):
+    """Tasks with an order among them: what a method turns a task into.
+
+    `after` is None when each task waits for the one before it; else it holds for each task the places of those that it
+    waits for.
+    """
+
+    tasks: tuple[tuple[str, Ground], ...]
+    after: tuple[tuple[int, ...], ...] | None = None
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A task that is carried out in one go.
+
+    Args:
+        name: Its name; the tool that does it has the same.
+        parameters: Their names, "?o" or "o", each alone or with its type: ["?o", ("?t", "truck")].
+        pre: Conditions [variable, ==, !=, <, <=, > or >=, value] that must hold before.
+        eff: Effects [variable, =, += or -=, value], applied in their order.
+        duration: How long it takes, in whatever unit the domain uses; at least 0.
+        cost: What it costs; at least 0.
+        p: The probability that it succeeds.
+        resources: What it occupies while it runs: name -> how much.
+        run: Instead of pre and eff: a pure function of the state and the arguments that returns the new state, or None
+            where the operator cannot be applied. It must not change the state that it is given.
+
+    Raises:
+        ConfigError: Something about it is wrong; the message says what.
+
+    Example:
+        >>> pay = Operator("pay", pre=[("budget", ">=", 80)], eff=[("budget", "-=", 80)])
+        >>> pay.apply(Facts({"budget": 100}), ())["budget"], pay.apply(Facts({"budget": 50}), ())
+        (20, None)
+    """
+
+    name: str
+    parameters: Sequence[Any] = ()
+    pre: Sequence[Triple | Term] = ()
+    eff: Sequence[Triple | Term] = ()
+    duration: float = 1
+    cost: float = 0
+    p: float = 1.0
+    resources: Mapping[str, float] = field(default_factory=dict)
+    run: Callable[..., Any] | None = None
+    _ground: dict[Args, tuple[tuple[Term, ...], tuple[Term, ...]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        where = f"operator {_named(self.name, 'An operator')!r}"
+        set_ = object.__setattr__
+        set_(self, "parameters", read_parameters(self.parameters, where))
+        set_(self, "pre", tuple(read_condition(one, where) for one in _list(self.pre, "pre", where)))
+        set_(self, "eff", tuple(read_effect(one, where) for one in _list(self.eff, "eff", where)))
+        set_(self, "p", _probability(self.p, where))
+        set_(self, "duration", _at_least_0(self.duration, "duration", where))
+        set_(self, "cost", _at_least_0(self.cost, "cost", where))
+        if self.run is not None and (self.pre or self.eff):
+            raise ConfigError(f"{where}: give pre and eff, or run; both were given.")
+        if not isinstance(self.resources, Mapping):
+            raise ConfigError(f"{where}: resources was {self.resources!r}; give name -> how much.")
+        set_(self, "resources", {k: _at_least_0(v, f"resource {k}", where) for k, v in self.resources.items()})
+        _only(self.parameters, (*self.pre, *self.eff), where)  # type: ignore[arg-type]
+
+    def apply(self, state: Any, args: Args) -> Any:
+        """The state after it, or None where it cannot be applied."""
+        if self.run is not None:
+            return self.run(state, *args)
+        pre, eff = self.ground(args)
+        for one in pre:
+            if not one.holds(state):
+                return None
+        return applied(eff, state)
+
+    def ground(self, args: Args) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
+        """Its conditions and effects for these arguments."""
+        ground = self._ground.get(args)
+        if ground is None:
+            if len(args) != len(self.parameters):
+                raise ConfigError(_arity(self.name, self.parameters, args))
+            binding = dict(zip([name for name, _ in self.parameters], args, strict=True))
+            ground = (
+                tuple([one.bound(binding) for one in self.pre]),  # type: ignore[union-attr]
+                tuple([one.bound(binding) for one in self.eff]),  # type: ignore[union-attr]
+            )
+            self._ground[args] = ground
+        return ground
+
+    def unmet(self, state: Facts, args: Args) -> list[Term]:
+        """The conditions that do not hold."""
+        return [one for one in self.ground(args)[0] if not one.holds(state)]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to do a task: the subtasks that it is decomposed into.
+
+    Args:
+        id: Its name, unique among the methods of its task.
+        task: The name of the task.
+        parameters: Of the task, as in `Operator`, then free ones that are bound by what holds in the state.
+        conditions: What must hold in the state where the task is decomposed.
+        subtasks: Pairs (id, task); a task is a name, or a name with arguments: ("s1", ("pick", "?o")).
+        order: "total", or pairs (before, after) of ids.
+        p: The probability that this way works, beside that of its steps.
+        run: Instead of conditions and subtasks: a function of the state and the arguments that returns a list of
+            tasks, to be done in this order, or None where the method cannot be used.
+
+    Raises:
+        ConfigError: Something about it is wrong; a cycle in the order is named.
+
+    Example:
+        >>> Method("by_train", "go", subtasks=[("s1", "buy_train"), ("s2", "ride")], p=0.8).id
+        'by_train'
+    """
+
+    id: str
+    task: str
+    parameters: Sequence[Any] = ()
+    conditions: Sequence[Triple | Term] = ()
+    subtasks: Sequence[Any] = ()
+    order: Order = "total"
+    p: float = 1.0
+    run: Callable[..., Any] | None = None
+    after: tuple[tuple[int, ...], ...] | None = field(default=None, init=False, repr=False)
+    arity: int = field(default=-1, kw_only=True)  # How many of the parameters are the task's; all when it is -1.
+    verify: bool = field(default=False, kw_only=True)  # Whether the task's goal is tested when it is done in this way.
+
+    def __post_init__(self) -> None:
+        where = f"method {_named(self.id, 'A method')!r} of {_named(self.task, 'A task')!r}"
+        set_ = object.__setattr__
+        set_(self, "parameters", read_parameters(self.parameters, where))
+        set_(self, "conditions", tuple(read_condition(c, where) for c in _list(self.conditions, "conditions", where)))
+        set_(self, "subtasks", read_subtasks(self.subtasks, where))
+        set_(self, "p", _probability(self.p, where))
+        if not isinstance(self.verify, bool):
+            raise ConfigError(f"{where}: verify was {self.verify!r}; give true or false.")
+        set_(self, "after", order_of([key for key, _ in self.subtasks], self.order, where))
+        set_(self, "arity", len(self.parameters) if self.arity < 0 else self.arity)
+        if self.run is not None and (self.conditions or self.subtasks):
+            raise ConfigError(f"{where}: give conditions and subtasks, or run; both were given.")
+        _only(self.parameters, self.conditions, where)  # type: ignore[arg-type]
+        names = {name for name, _ in self.parameters}
+        for key, (_, *args) in self.subtasks:
+            for arg in args:
+                if isinstance(arg, str) and arg.startswith("?") and arg not in names:
+                    raise ConfigError(
+                        f"{where}: subtask {key!r} uses {arg}, which is no parameter.{nearest(arg, names)}"
+                    )
+
+    @property
+    def is_unconditional(self) -> bool:
+        """Whether it can be used in every state, in one way."""
+        return self.run is None and not self.conditions and self.arity == len(self.parameters)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has free parameters, so that there may be several ways to use it."""
+        return self.arity < len(self.parameters)
+
+    def networks(self, state: Any, args: Args, domain: Domain, early: Early = "") -> Iterable[Network]:
+        """What the task becomes in a state: one network for each way to bind the free parameters; see `bindings`."""
+        if self.run is not None:
+            given = self.run(state, *args)
+            return () if given is None or given is False else (Network(_numbered(given)),)
+        if len(args) != self.arity:
+            raise ConfigError(_arity(self.task, self.parameters[: self.arity], args))
+        if self.parameters:
+            return self._bound(state, args, domain, early)
+        if all(one.holds(state) for one in self.conditions):  # type: ignore[union-attr]
+            return (Network(self.subtasks, self.after),)  # type: ignore[arg-type]
+        return ()
+
+    def _bound(self, state: Any, args: Args, domain: Domain, early: Early) -> Iterator[Network]:
+        found: Iterable[Mapping[str, Any]]
+        if self.is_unconditional and not isinstance(state, Facts):  # A state of Python functions has no tables.
+            found = [dict(zip([name for name, _ in self.parameters], args, strict=True))]
+        else:
+            found = bindings(self, state, args, domain, early)
+        for binding in found:
+            get = binding.get
+            yield Network(
+                tuple([(key, (task[0], *[get(arg, arg) for arg in task[1:]])) for key, task in self.subtasks]),
+                self.after,
+            )
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The operators, the methods, and the objects that free parameters range over.
+
+    Args:
+        operators: What can be carried out.
+        methods: How tasks are decomposed, in the order in which equally good ones are tried.
+        tasks: Names of compound tasks, for those without a method.
+        objects: Type -> names of objects.
+        types: Type -> the type that it is part of.
+        goals: Task -> (its parameters, conditions that hold when it is done): a model's method is judged by it.
+
+    Raises:
+        ConfigError: A name that is unknown or doubled, a wrong number of arguments; the message says which.
+
+    Example:
+        >>> domain = Domain([Operator("ride")], [Method("by_train", "go", subtasks=[("s1", "ride")])])
+        >>> domain.is_compound("go"), domain.is_compound("ride")
+        (True, False)
+    """
+
+    operators: Sequence[Operator] = ()
+    methods: Sequence[Method] = ()
+    tasks: Sequence[str] = ()
+    objects: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
+    goals: Mapping[str, tuple[tuple[tuple[str, str], ...], tuple[Term, ...]]] = field(default_factory=dict)
+    operator: dict[str, Operator] = field(init=False, repr=False, compare=False)
+    methods_of: dict[str, tuple[Method, ...]] = field(init=False, repr=False, compare=False)
+    cache: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # Of matching.py.
+
+    def __post_init__(self) -> None:
+        set_ = object.__setattr__
+        set_(self, "operators", tuple(self.operators))
+        set_(self, "methods", tuple(self.methods))
+        if not self.operators and not self.methods:
+            raise ConfigError("The domain is empty; give operators, and methods that decompose tasks into them.")
+        operator = {one.name: one for one in self.operators}
+        if len(operator) < len(self.operators):
+            doubled = next(one.name for one in self.operators if operator[one.name] is not one)
+            raise ConfigError(f"Two operators are named {doubled!r}; give each its own name.")
+        of: dict[str, list[Method]] = {name: [] for name in self.tasks}
+        ids: set[tuple[str, str]] = set()
+        for method in self.methods:
+            if (method.task, method.id) in ids:
+                raise ConfigError(f"Two methods of {method.task!r} have the id {method.id!r}; give each its own.")
+            ids.add((method.task, method.id))
+            of.setdefault(method.task, []).append(method)
+        for name in of:
+            if name in operator:
+                raise ConfigError(f"{name!r} is an operator and a task with methods; rename one of them.")
+        set_(self, "operator", operator)
+        # The likeliest way first; sorting is stable, so equally likely ones stay as they were given.
+        set_(self, "methods_of", {name: tuple(sorted(ways, key=lambda one: -one.p)) for name, ways in of.items()})
+        for method in self.methods:
+            self._check_subtasks(method)
+
+    @property
+    def names(self) -> list[str]:
+        """All tasks that it knows."""
+        return [*self.operator, *self.methods_of]
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether its operators are data, so that the state is `Facts` and what they read and write is known."""
+        return all(one.run is None for one in self.operators)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether all of it is data, so that a file can hold it."""
+        return self.is_declared and all(one.run is None for one in self.methods)
+
+    def is_compound(self, name: str) -> bool:
+        """Whether a task is decomposed, not carried out."""
+        return name in self.methods_of
+
+    def check(self, task: Ground, where: str) -> None:
+        """Raise a ConfigError when a task is unknown or has a wrong number of arguments."""
+        name, args = task[0], task[1:]
+        if name not in self.operator and name not in self.methods_of:
+            known(name, self.names, "task", where)
+        if (wanted := self.parameters_of(name)) is not None and len(wanted) != len(args):
+            raise ConfigError(f"{where}: {_arity(name, wanted, args)}")
+
+    def parameters_of(self, name: str) -> Sequence[tuple[str, str]] | None:
+        """The parameters of a task; None where they are a Python function's, or unknown."""
+        if name in self.operator:
+            one = self.operator[name]
+            return one.parameters if one.run is None else None
+        for method in self.methods_of[name]:
+            if method.run is None:
+                return method.parameters[: method.arity]
+        return self.goals[name][0] if name in self.goals else None
+
+    def of_type(self, type_: str) -> list[str]:
+        """The objects of a type and of its subtypes; of "" all."""
+        under = [name for name, parent in self.types.items() if parent == type_ and name != type_]
+        own = self.objects.values() if not type_ else [self.objects.get(type_, ()), *map(self.of_type, under)]
+        return list(dict.fromkeys(name for names in own for name in names))
+
+    def _check_subtasks(self, method: Method) -> None:
+        where = f"method {method.id!r} of {method.task!r}"
+        wanted = self.parameters_of(method.task)
+        if method.run is None and wanted is not None and len(wanted) != method.arity:
+            raise ConfigError(f"{where} has {method.arity} of the task's parameters; other methods have {len(wanted)}.")
+        for key, task in method.subtasks:
+            self.check(task, f"{where}, subtask {key!r}")
+
+
+def read_task(given: Any, where: str) -> Ground:
+    """Read a task: a name, or a list of a name and arguments.
+
+    Raises:
+        ConfigError: It is something else.
+
+    Example:
+        >>> read_task("ride", "root"), read_task(["ship", "o1"], "root")
+        (('ride',), ('ship', 'o1'))
+    """
+    task = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list | tuple) else ()
+    if not task or not isinstance(task[0], str) or not task[0].strip():
+        raise ConfigError(f"{where}: a task is a name, or a list of a name and arguments; {given!r} was given.")
+    for arg in task[1:]:
+        if not isinstance(arg, str | int | float | bool | tuple):  # Tuples are for Python functions.
+            raise ConfigError(f"{where}: an argument of {task[0]!r} was {arg!r}; give a name or a number.")
+    return task
+
+
+def read_subtasks(given: Any, where: str) -> tuple[tuple[str, Ground], ...]:
+    """Read pairs (id, task), also [id, name, argument, ...]; ids must differ."""
+    found: dict[str, Ground] = {}
+    for one in _list(given, "subtasks", where):
+        if not isinstance(one, list | tuple) or len(one) < 2 or not isinstance(one[0], str):
+            raise ConfigError(f"{where}: a subtask is [id, task]; {one!r} was given.")
+        task = one[1] if len(one) == 2 else list(one[1:])
+        if one[0] in found:
+            raise ConfigError(f"{where}: two subtasks have the id {one[0]!r}; give each its own.")
+        found[one[0]] = read_task(task, where)
+    return tuple(found.items())
+
+
+def read_parameters(given: Any, where: str) -> tuple[tuple[str, str], ...]:
+    """Read parameters: names, or pairs (name, type); the question mark may be left out."""
+    found: list[tuple[str, str]] = []
+    for one in _list(given, "parameters", where):
+        name, type_ = (
+            (one, "") if isinstance(one, str) else one if isinstance(one, list | tuple) and len(one) == 2 else (0, 0)
+        )
+        if not isinstance(name, str) or not isinstance(type_, str) or not name.strip("?"):
+            raise ConfigError(f"{where}: a parameter is a name or a pair (name, type); {one!r} was given.")
+        name = name if name.startswith("?") else f"?{name}"
+        if name in dict(found):
+            raise ConfigError(f"{where}: two parameters are named {name!r}.")
+        found.append((name, type_))
+    return tuple(found)
+
+
+def order_of(ids: Sequence[str], order: Any, where: str) -> tuple[tuple[int, ...], ...] | None:
+    """For each subtask the places of those it waits for; None for a total order.
+
+    Raises:
+        ConfigError: An unknown id, or a cycle, which is named.
+
+    Example:
+        >>> order_of(["a", "b", "c"], [["a", "c"], ["b", "c"]], "m")
+        ((), (), (0, 1))
+    """
+    if order == "total" or (len(ids) < 2 and order in ([], ())):
+        return None
+    if isinstance(order, str) or not isinstance(order, Sequence):
+        raise ConfigError(f'{where}: the order was {order!r}; give "total" or pairs [before, after] of ids.')
+    place = {key: number for number, key in enumerate(ids)}
+    after: list[set[int]] = [set() for _ in ids]
+    for pair in order:
+        if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(key, str) for key in pair):
+            raise ConfigError(f"{where}: an order is a pair [before, after] of ids; {pair!r} was given.")
+        for key in pair:
+            known(key, place, "subtask", where)
+        after[place[pair[1]]].add(place[pair[0]])
+    cycle = _cycle(after)
+    if cycle:
+        names = [ids[number] for number in cycle]
+        names = names if len(names) < 20 else [*names[:9], "...", *names[-9:]]
+        raise ConfigError(f"{where}: the order has a cycle: {' before '.join(names)}.")
+    return tuple(tuple(sorted(one)) for one in after)
+
+
+def _cycle(after: Sequence[Iterable[int]]) -> list[int]:
+    """Places that wait for one another in a circle, the first one again at the end."""
+    then: list[list[int]] = [[] for _ in after]
+    for number, before in enumerate(after):
+        for one in before:
+            then[one].append(number)
+    counts = [len(list(before)) for before in after]
+    free = [number for number, count in enumerate(counts) if not count]
+    for number in free:
+        for one in then[number]:
+            counts[one] -= 1
+            if not counts[one]:
+                free.append(one)
+    left = {number: set(after[number]) for number, count in enumerate(counts) if count}
+    if not left:
+        return []
+    path: dict[int, int] = {}
+    at = min(left)
+    while at not in path:
+        path[at] = len(path)
+        at = min(left[at] & left.keys())
+    return [*list(path)[path[at] :], at][::-1]
+
+
+def _numbered(given: Sequence[Any]) -> tuple[tuple[str, Ground], ...]:
+    """The tasks that a Python function returned, with their places as keys."""
+    keys = KEYS if len(given) <= len(KEYS) else tuple(map(str, range(len(given))))
+    return tuple([(keys[place], one if type(one) is tuple else _ground(one)) for place, one in enumerate(given)])
+
+
+def _ground(task: Any) -> Ground:
+    return (task,) if isinstance(task, str) else tuple(task)
+
+
+def _named(name: Any, what: str) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f"{what} has no name: {name!r} was given.")
+    return name
+
+
+def _list(given: Any, what: str, where: str) -> Sequence[Any]:
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise ConfigError(f"{where}: {what} was {given!r}; give a list.")
+    return given
+
+
+def _probability(given: Any, where: str) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1:
+        raise ConfigError(f"{where}: p was {given!r}; give a probability from 0 to 1.")
+    return given
+
+
+def _at_least_0(given: Any, what: str, where: str) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given < math.inf:
+        raise ConfigError(f"{where}: {what} was {given!r}; give a number of at least 0.")
+    return given
+
+
+def _only(parameters: Sequence[tuple[str, str]], terms: Sequence[Term], where: str) -> None:
+    names = [name for name, _ in parameters]
+    for term in terms:
+        for name in term.parameters():
+            if name not in names:
+                raise ConfigError(f"{where}: {term} uses {name}, which is no parameter.{nearest(name, names)}")
+
+
+def _arity(name: str, parameters: Sequence[tuple[str, str]], args: Args) -> str:
+    wanted = ", ".join(parameter for parameter, _ in parameters)
+    return f"{name!r} takes {len(parameters)} arguments ({wanted}); {len(args)} were given: {shown(name, args)}."

@@ -1,0 +1,152 @@
+"""What a worker makes of a subtask: text, or why there is none. Nothing it does is an exception but a person's turn."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.errors import GraphBubbleUp, ParentCommand
+
+from ..budget import budgets_of
+from ..errors import BudgetExceeded
+from .deliveries import FAILED
+from .panel import said_by
+from .refusal import refusal
+from .running import AgentCall, Body, Work, is_cancelled
+from .text import clean, plain, shorten
+from .threads import TimeLimitReached
+
+MAX_RESULT = 20_000  # characters of a result that are kept
+# How the graphs of this package end when they did not do what was asked.
+UNDONE = frozenset({*FAILED, "unresolved", "no_deal", "interrupted"})
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of one attempt.
+
+    `outcome`: done, failed, empty, refused, late, rejected (by the test of acceptance) or budget (the run's, which is
+    no fault of the worker). `note`: what is to be said of a result that is there.
+    """
+
+    outcome: str
+    text: str = ""
+    error: str = ""
+    usage: Mapping[str, float] | None = None
+    note: str = ""
+
+
+def attempt(
+    worker: Runnable[Any, Any],
+    messages: Sequence[AnyMessage],
+    config: RunnableConfig,
+    seconds: float,
+    accept: Callable[[str], bool | str] | None = None,
+) -> Body[Made]:
+    """Let a worker do a subtask; a graph that waits for a person interrupts, all else that goes wrong is data.
+
+    Args:
+        worker: Answers `{"messages": [...]}`.
+        messages: What it is told.
+        config: The job's own, so that a graph has a checkpoint of its own in it.
+        seconds: Its time limit.
+        accept: Tests the text: True, or False or words that say what is wrong.
+    """
+    clock = time.perf_counter()
+    try:
+        returned = yield AgentCall(worker, {"messages": list(messages)}, config, seconds)
+        words = said_by(returned)
+    except ParentCommand:  # Here is no graph that it could be meant for.
+        return Made("failed", error="it handed over to a graph around it", usage=_spent(None, clock))
+    except (GraphBubbleUp, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BudgetExceeded as over:
+        return _judged_over(config, f"it failed: {_words(over)}", _spent(None, clock))
+    except TimeLimitReached:
+        return Made("late", error=f"it gave no answer within {seconds:g} seconds", usage=_spent(None, clock))
+    except BaseException as error:  # Somebody else's code may raise anything, SystemExit too: it is data.
+        if is_cancelled(error):
+            raise
+        return Made("failed", error=f"it failed: {_words(error)}", usage=_spent(None, clock))
+    usage = _spent(returned, clock)
+    made = _read(words, returned if isinstance(returned, Mapping) else {})
+    if isinstance(returned, Mapping) and returned.get("stop") == "budget":
+        return _judged_over(config, made.error, usage)
+    if made.outcome == "done" and accept is not None:
+        made = yield from _tested(made, accept)
+    return replace(made, usage=usage)
+
+
+def _read(words: Any, returned: Mapping[str, Any]) -> Made:
+    """What a worker returned, as a result or as the reason why there is none."""
+    if isinstance(words, Mapping):
+        for key in ("refused", "error"):
+            if words.get(key):
+                return Made("refused" if key == "refused" else "failed", error=f"it said {key}: {_short(words[key])}")
+        answer = words.get("answer")
+        words = answer if isinstance(answer, str) else json.dumps(plain(words), ensure_ascii=False)
+    text, stop = clean(words, MAX_RESULT), returned.get("stop")
+    undone = isinstance(stop, str) and stop in UNDONE
+    if undone or returned.get("success") is False:
+        ended = f"with {stop}" if undone else "without success"
+        return Made("failed", text, f"its work ended {ended}: {_short(returned.get('error') or text)}")
+    if not text.strip():
+        return Made("empty", error="it delivered nothing")
+    if words := refusal(text):
+        return Made("refused", error=f"it refused: {words}")
+    return Made("done", text)
+
+
+def _tested(made: Made, accept: Callable[[str], bool | str]) -> Body[Made]:
+    try:
+        verdict = yield Work(accept, (made.text,))
+    except Exception as error:  # The caller's own test; who it fails on is told, and the run goes on.
+        return Made("rejected", made.text, f"the test of acceptance failed on it: {_words(error)}")
+    if verdict and not isinstance(verdict, str):
+        return made
+    return Made("rejected", made.text, clean(verdict or "the test of acceptance refused it", 300))
+
+
+def _judged_over(config: RunnableConfig, error: str, usage: Mapping[str, float]) -> Made:
+    """A worker may have a budget of its own: that it is used up is its own fault, that the run's is is not."""
+    over = next((reason for budget in budgets_of(config) if (reason := budget.exhausted())), None)
+    return Made("budget", error=over, usage=usage) if over else Made("failed", error=error, usage=usage)
+
+
+def _spent(returned: Any, clock: float) -> dict[str, float]:
+    """The usage of a worker: what one of our graphs says of itself, else what its messages say, else one call."""
+    seconds = round(time.perf_counter() - clock, 6)
+    given = returned if isinstance(returned, Mapping) else {}
+    rows = given.get("usage")
+    if isinstance(rows, Mapping) and rows and all(isinstance(row, Mapping) for row in rows.values()):
+        total = {key: _sum(row.get(key) for row in rows.values()) for key in ("calls", "tokens_in", "tokens_out")}
+        return {**total, "seconds": seconds}
+    messages = given.get("messages")
+    said = [one for one in messages if isinstance(one, AIMessage)] if isinstance(messages, list) else []
+    metadata = [one.usage_metadata for one in said if one.usage_metadata]
+    return {
+        "calls": max(1, len(said)),
+        "tokens_in": _sum(one["input_tokens"] for one in metadata),
+        "tokens_out": _sum(one["output_tokens"] for one in metadata),
+        "seconds": seconds,
+    }
+
+
+def _sum(values: Iterable[Any]) -> float:
+    return sum(one for one in values if isinstance(one, int | float) and not isinstance(one, bool))
+
+
+def _short(value: Any) -> str:
+    return clean(shorten(" ".join(str(value).split()), 200))
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return clean(shorten(f"{type(error).__name__}: {error}", 300))
+    except Exception:  # Even its text may raise.
+        return type(error).__name__
