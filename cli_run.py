@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +20,9 @@ from .errors import ConfigError
 if TYPE_CHECKING:
     from .budget import Budget
     from .nodes.run import RunContext
+
+BROKEN = ("error", "interrupted")  # Stops of a run that came to no end; what is there is only told.
+UNDONE = ("failed", "no_plan", "limit", "exhausted", "max_replans")  # Of one that did not do what was asked.
 
 run_app = typer.Typer(no_args_is_help=True, help="Run a pattern on a question.")
 
@@ -418,31 +421,34 @@ def _run(
     """Stream a graph on a question; draw it, trace it, print the result. Returns the exit code."""
     from .display import Display, TraceFile, interrupted, outputs
     from .models import load_model
+    from .nodes.run import checked_seconds
 
+    checked_seconds(context, *(field.name for field in fields(context) if field.name.endswith("_seconds")))
     console = Console(stderr=as_json, quiet=as_json)
-    with console.status("loading the model"):
-        load_model(context.model)
-    display = Display(console)
     rows: dict[str, list[dict[str, Any]]] = {}
-    with TraceFile(trace) as file:
+    with TraceFile(trace) as file:  # Before the model is loaded, which may take long.
+        with console.status("loading the model"):
+            load_model(context.model)
+        display = Display(console)
         try:
             with display.working():
                 state = asyncio.run(_follow(graph, question, context, budget, display, file, rows))
-            result, code = outputs(state), 1 if state["stop"] == "error" else 0
+            result = outputs(state)
         except KeyboardInterrupt:
-            result, code = interrupted(rows), 1
+            result = interrupted(rows)
         file.write({"result": {key: value for key, value in result.items() if key not in rows}})
+    broken = result["stop"] in BROKEN
     if as_json:
         sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
-    elif code == 0:
+    elif not broken:
         display.result(result)
-    if plot and code == 0:
+    if plot and not broken:
         plot(result)
-    if code:
+    if broken:
         kept = f" The trace is in {trace}." if trace else ""
         done = ", ".join(f"{len(some)} {key}" for key, some in rows.items()) or "0 steps"
-        failed(f"{result['error']} after {done}.{kept}", code)
-    return code
+        failed(f"{result['error']} after {done}.{kept}", 1)
+    return 1 if broken or result["stop"] in UNDONE else 0
 
 
 async def _follow(

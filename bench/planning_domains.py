@@ -106,26 +106,16 @@ def is_done(block: str, pos: Positions, goal: Positions) -> bool:
     return True
 
 
-def status(block: str, pos: Positions, clear: Clear, goal: Positions) -> str:
-    """What is to be done with a clear block: its next place when it can go there for good, or "done" or "waiting"."""
-    if is_done(block, pos, goal):
-        return "done"
-    wanted = goal[block]
-    if wanted == "table" or (is_done(wanted, pos, goal) and clear[wanted]):
-        return wanted
-    return "waiting"
-
-
 def next_move(pos: Positions, clear: Clear, goal: Positions) -> list[Action]:
     """Move a block to its place for good; else one that is in the way to the table; nothing when all stand right."""
     waiting = ""
-    for block in clear:
-        if clear[block]:
-            where = status(block, pos, clear, goal)
-            if where == "waiting":
-                waiting = waiting or (block if pos[block] != "table" else "")
-            elif where != "done":
+    for block, is_clear in clear.items():
+        if is_clear and not is_done(block, pos, goal):
+            where = goal[block]
+            if where == "table" or (clear[where] and is_done(where, pos, goal)):
                 return [("take", block), ("put", block, where), ("achieve",)]
+            if not waiting and pos[block] != "table":
+                waiting = block
     return [("take", waiting), ("put", waiting, "table"), ("achieve",)] if waiting else []
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
 
 from ..agents import Agent, as_agents
@@ -46,9 +47,11 @@ def create_hierarchy(
         max_depth: How many levels of subtasks there are at most; with 1 there are no sub-coordinators.
         max_attempts: How many agents try a subtask at most.
         approve: Names of agents and of skills whose subtasks wait for a person, or True for all: one `interrupt` with
-            Approve, Edit and Reject for each, before the work begins. Needs a checkpointer.
+            Approve, Edit and Reject for each, before the work begins. Nobody but the agent that was shown does what
+            was approved. Needs a checkpointer.
         capacity: How many subtasks an agent works on at the same time.
-        accept: Your test of a result: subtask, text -> True, or False or words that say what is wrong.
+        accept: Your test of a result: subtask, text -> True, or False or words that say what is wrong. It has the time
+            limit of an attempt; what raises or returns anything else rejects the result.
         model: The model of the coordinators, and of agents without one; None takes the run's context (default
             `embedded`).
         name: The coordinator's name in `usage`, in the trace and in the closing message.
@@ -57,7 +60,8 @@ def create_hierarchy(
         A graph over `messages` (the task is the last human message) and perhaps `track_record`. Its output: `answer`,
         `stop` (answer, partial: something is missing, failed: nothing was done, budget), `plan` (list of {id, task,
         skills, after, effort, parent, depth, kind: work or join}), `delegation` (id -> {agent, reason, attempts: list
-        of {agent, outcome, error}}), `results` (id -> {text, agent, status: done, failed, refused or skipped, error}),
+        of {agent, outcome, error}}), `results` (id -> {text, agent, status, error}; status: done, partial when the
+        text is not all, failed, refused or skipped),
         `trace` (list of {subtask, after, agent, started, ended, outcome, error}), `performance` (makespan,
         critical_path, parallelism, success_rate, reassignments, agents), `verdict` ({complete, missing, reason}),
         `notes` (what was mended of the plan), `track_record` (agent -> {kept, broken}), `usage`.
@@ -86,6 +90,8 @@ def create_hierarchy(
         raise ConfigError(f"accept was {accept!r}; give a plain function of the subtask and the text, or leave it out.")
     if model is not None and not isinstance(model, str | BaseChatModel):
         raise ConfigError(f"model was {model!r}; give a chat model or the name of one.")
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f"name was {name!r}; give words: the coordinator is called so.")
     if name in [agent.name for agent in known]:
         raise ConfigError(f"An agent is named {name!r}, as the coordinator is. Give it another name, or set name=.")
     for agent in known:
@@ -124,8 +130,14 @@ def _check(agent: Agent) -> None:
     listed = isinstance(skills, Collection) and not isinstance(skills, str)
     if not listed or not all(isinstance(skill, str) and skill_key(skill) for skill in skills):
         raise ConfigError(f"The skills of {agent.name!r} were {skills!r}; give a list of words.")
-    if agent.tools and agent.runnable is None:
-        create_react(agent.tools)  # What is no tool is refused now, and not as a subtask that failed.
+    if not isinstance(agent.tools, Collection) or isinstance(agent.tools, str):
+        raise ConfigError(f"The tools of {agent.name!r} were {agent.tools!r}; give a list of tools.")
+    if agent.tools:
+        create_react(list(agent.tools))  # What is no tool is refused now, and not as a subtask that failed.
+    if agent.runnable is not None and not isinstance(agent.runnable, Runnable):
+        raise ConfigError(f"The runnable of {agent.name!r} was {agent.runnable!r}; give a graph or another Runnable.")
+    if agent.model is not None and not isinstance(agent.model, str | BaseChatModel):
+        raise ConfigError(f"The model of {agent.name!r} was {agent.model!r}; give a chat model or the name of one.")
 
 
 def _known_names(approve: Collection[str] | bool, agents: Sequence[Agent]) -> frozenset[str] | bool:

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from .refusal import refusal
@@ -23,7 +24,9 @@ LISTS = ("subtasks", "tasks", "steps", "plan")
 TASKS = ("task", "title", "description", "name", "step")
 WAITS = ("after", "depends_on", "dependencies", "depends", "needs")
 NAMES = ("id", "number", "key")
-COUNTED = re.compile(r"^(?:sub-?task|task|step|part|number|no\.?) ?#? ?")  # What may stand before a number.
+COUNTED = re.compile(r"^(?:sub-?task|task|step|part|number|no\.?) ?#? ?(?=\d)")  # What may stand before a number.
+NOTHING = frozenset({"none", "nothing", "nobody", "null", "nil", "no", "n/a", "na", "-", "\u2013", "\u2014", ""})
+MOST_NOTES = 5  # about dependencies; 50 subtasks that all name each other would be 1,276
 LISTED = re.compile(r"^\s*(?:[-*•]|\(?\d{1,3}[.):])\s+(.+)$")
 
 
@@ -133,6 +136,7 @@ def break_down(said: Any, task: str, skills: Sequence[str] = (), *, most: int = 
     return Breakdown(tuple(done), tuple(notes), tuple(draft.task for draft in beyond))
 
 
+@lru_cache(maxsize=4_096)  # Asked for every skill of every agent whenever somebody is free.
 def skill_key(skill: str) -> str:
     """A skill without case, extra space and punctuation, so that the same skill is one.
 
@@ -200,9 +204,12 @@ def _usable(items: Sequence[Any]) -> int:
 
 def _drafts(items: Sequence[Any], skills: Sequence[str], notes: list[str]) -> list[_Draft]:
     known = {skill_key(skill): skill for skill in sorted(skills, reverse=True)}
+    first = 0 if _counts_from_zero(items) else 1
+    if first == 0:
+        notes.append("the dependencies count from 0, and were read so")
     drafts: list[_Draft] = []
     unusable, unknown = 0, set[str]()
-    for number, item in enumerate(items, 1):
+    for number, item in enumerate(items, first):
         given = item if isinstance(item, Mapping) else {"task": item}
         task = _task_of(given)
         if not task:
@@ -228,6 +235,24 @@ def _drafts(items: Sequence[Any], skills: Sequence[str], notes: list[str]) -> li
     return drafts
 
 
+def _counts_from_zero(items: Sequence[Any]) -> bool:
+    """Whether dependencies are places counted from 0: there are no ids, a 0 is among them, and all point back so.
+
+    A first subtask that waits for 0 means nothing by it, and the others count from 1.
+    """
+    if any(key in item for item in items if isinstance(item, Mapping) for key in NAMES):
+        return False
+    waits = [
+        (place, _name(wait))
+        for place, item in enumerate(items)
+        if isinstance(item, Mapping)
+        for key in WAITS
+        for wait in _texts(item.get(key))
+    ]
+    numbers = [(place, int(wait)) for place, wait in waits if wait.isascii() and wait.isdecimal()]
+    return any(number == 0 for _, number in numbers) and all(number < place for place, number in numbers)
+
+
 def _task_of(given: Mapping[str, Any]) -> str:
     """The words of a subtask; parts that it was given already stand behind them."""
     words = _first_text(given)
@@ -243,15 +268,22 @@ def _first_text(given: Any) -> str:
 
 
 def _texts(value: Any) -> list[str]:
-    """A text, a number, or a list of such, as texts."""
+    """A text, a number, an object with an id or words, or a list of such, as texts."""
     listed = value if isinstance(value, list | tuple) else [value]
-    parts = [part for one in listed for part in (re.split(r"[,;]", one) if isinstance(one, str) else [_number(one)])]
+    named = [_named(one) if isinstance(one, Mapping) else one for one in listed]
+    parts = [part for one in named for part in (re.split(r"[,;]", one) if isinstance(one, str) else [_number(one)])]
     return [clean(part).strip() for part in parts if part.strip()]
 
 
+def _named(given: Mapping[str, Any]) -> Any:
+    """What an object calls a subtask by."""
+    return next((given[key] for key in (*NAMES, *TASKS) if isinstance(given.get(key), str | int)), None)
+
+
 def _number(value: Any) -> str:
-    whole = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_EFFORT
-    return f"{value:g}" if whole else ""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    return f"{value:g}" if abs(value) < MAX_EFFORT else "a huge number" if value == value else "no number"
 
 
 def _effort(value: Any) -> float:
@@ -292,24 +324,28 @@ def _edges(drafts: Sequence[_Draft], beyond: set[str], notes: list[str]) -> list
         for name in draft.names:
             places.setdefault(name, place)
     forward: list[tuple[int, int]] = []
+    said: list[str] = []
     edges: list[set[int]] = [set() for _ in drafts]
     for place, draft in enumerate(drafts):
         waits = [wait if wait in places else COUNTED.sub("", wait) for wait in draft.waits]
-        missing = [wait for wait in waits if wait not in places and wait not in beyond]
+        missing = [wait for wait in waits if wait not in places and wait not in beyond and wait not in NOTHING]
         others = {places[wait] for wait in waits if wait in places}
         if place in others:
-            notes.append(f"dropped a dependency of {_quoted(draft.task)} on itself")
+            said.append(f"dropped a dependency of {_quoted(draft.task)} on itself")
         if missing:
             words = f"{_quoted(draft.task)} on a subtask that does not exist: {', '.join(missing[:5])}"
-            notes.append(f"dropped a dependency of {words}")
+            said.append(f"dropped a dependency of {words}")
         edges[place] = {other for other in others if other < place}
         forward += [(place, other) for other in sorted(others) if other > place]
     for place, other in forward:
         if _reaches(edges, other, place):
             words = f"{_quoted(drafts[place].task)} on {_quoted(drafts[other].task)}"
-            notes.append(f"dropped the dependency of {words}, which closes a cycle")
+            said.append(f"dropped the dependency of {words}, which closes a cycle")
         else:
             edges[place].add(other)
+    notes += said[:MOST_NOTES]
+    if len(said) > MOST_NOTES:
+        notes.append(f"dropped {len(said) - MOST_NOTES} more dependencies: on themselves, on nothing, or in a cycle")
     return edges
 
 
@@ -346,6 +382,8 @@ def _many(count: int, what: str) -> str:
 
 def _words(said: Any) -> str:
     """What was said instead of a list."""
+    if said is None:
+        return "nothing"
     if isinstance(said, str):
         return clean(said, 200).strip() or "nothing"
     try:

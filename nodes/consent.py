@@ -37,8 +37,9 @@ def ask_consent(
 ) -> Consent:
     """Ask a person about the subtasks that need a yes, all in one interrupt.
 
-    A yes to an agent's subtask holds for the agent that was shown, not for another one that needs a yes too; who needs
-    none may do it also. An edit changes the words, the agent, or both; its agent has the first attempt.
+    A yes holds for the agent that was shown. Where everything needs a yes, or the subtask was asked about because of a
+    skill, nobody else may do it; where it was because of the agent, those may that need no yes. An edit changes the
+    words, the agent, or both; its agent has the first attempt.
 
     Args:
         plan: The rows of the plan.
@@ -81,8 +82,13 @@ def _decided(
 def _needs_yes(row: Row, agent: str, team: Sequence[str], needing: frozenset[str] | bool) -> bool:
     if isinstance(needing, bool):
         return needing
-    skills = {skill_key(name) for name in needing if name not in team}
-    return agent in needing or any(skill_key(skill) in skills for skill in row["skills"])
+    return agent in needing or _has_skill(row, team, needing)
+
+
+def _has_skill(row: Row, team: Sequence[str], needing: frozenset[str] | bool) -> bool:
+    """Whether a subtask takes one of the skills that need a yes."""
+    skills = set() if isinstance(needing, bool) else {skill_key(name) for name in needing if name not in team}
+    return any(skill_key(skill) in skills for skill in row["skills"])
 
 
 def _request(number: int, row: Row, agent: str, wrong: str) -> dict[str, Any]:
@@ -108,7 +114,12 @@ def _words(given: Mapping[str, Any]) -> str:
 def _allowed(
     rows: Sequence[Row], shown: Mapping[str, str], team: Sequence[str], needing: frozenset[str] | bool
 ) -> dict[str, list[str]]:
-    named = set() if isinstance(needing, bool) else {name for name in team if name in needing}
-    if not named:
-        return {}
-    return {row["id"]: [name for name in team if name not in named or name == shown.get(row["id"])] for row in rows}
+    named = {name for name in team if needing is True or (needing is not False and name in needing)}
+    allowed: dict[str, list[str]] = {}
+    for row in rows:
+        agent = shown.get(row["id"])
+        if agent is not None and _has_skill(row, team, needing):
+            allowed[row["id"]] = [agent]
+        elif named:
+            allowed[row["id"]] = [name for name in team if name not in named or name == agent]
+    return allowed

@@ -111,7 +111,8 @@ def candidates(need: Need, team: Team) -> list[str]:
     if need.first in open_to and not need.tried:
         return [str(need.first)]
     ranks = {name: _rank(need, team[name]) for name in open_to}
-    return [name for name, rank in ranks.items() if rank == min(ranks.values())]
+    best = min(ranks.values(), default=None)
+    return [name for name, rank in ranks.items() if rank == best]
 
 
 def cost(need: Need, one: Standing, total: int = 0) -> Fraction:
@@ -152,7 +153,7 @@ def match(needs: Sequence[Need], free: Mapping[str, int], team: Team) -> dict[st
         {'1': 'bob', '2': 'ann'}
     """
     names = [name for name in sorted(free) if free[name] > 0]
-    open_to = {need.id: [name for name in candidates(need, team) if name in names] for need in needs}
+    open_to = _open_to(needs, free, team)
     ranked = sorted((need for need in needs if open_to[need.id]), key=lambda need: -need.urgency)
     ranked = _foremost(ranked, open_to, sum(free[name] for name in names))
     if not ranked:
@@ -222,7 +223,7 @@ class Desk:
         allowed: Mapping[str, Collection[str]] | None = None,
         first: Mapping[str, str] | None = None,
     ) -> None:
-        self.max_attempts, self.capacity = max_attempts, capacity
+        self.max_attempts, self.capacity, self.urgency = max_attempts, capacity, urgency
         limits, wanted = allowed or {}, first or {}
         self.needs = {
             row["id"]: Need(
@@ -292,6 +293,18 @@ def expected(desk: Desk) -> dict[str, str]:
         found |= given
         waiting = [id_ for id_ in waiting if id_ not in given]
     return {id_: found[id_] for id_ in desk.needs if id_ in found}
+
+
+def _open_to(needs: Sequence[Need], free: Mapping[str, int], team: Team) -> dict[str, list[str]]:
+    """Subtask -> its candidates that are free; subtasks that want the same are looked at once."""
+    known: dict[Need, list[str]] = {}
+    found = {}
+    for need in needs:
+        kind = replace(need, id="", urgency=0.0)
+        if kind not in known:
+            known[kind] = [name for name in candidates(need, team) if free.get(name, 0) > 0]
+        found[need.id] = known[kind]
+    return found
 
 
 def _may(need: Need, name: str) -> bool:

@@ -14,9 +14,10 @@ from typing_extensions import TypedDict
 
 from ..errors import BudgetExceeded
 from ..models import load_model
+from .board import few
 from .consent import ask_consent
 from .contracts import recorded
-from .coordinating import Asked, Concluded, Planned, Result, cited, plan_task
+from .coordinating import Asked, Concluded, Planned, Result, cited, earlier, listing, plan_task, quote
 from .delegation import Desk, expected
 from .outline import JOIN, WORK, expanded, outline, urgency
 from .panel import NOTHING, Heard, added
@@ -27,6 +28,7 @@ from .running import Body, UntilEnough, Work
 from .talk import cleaned, question_of
 from .teamwork import (
     JOINS,
+    THERE,
     Bench,
     HierarchyContext,
     HierarchyRun,
@@ -72,7 +74,8 @@ class HierarchyState(HierarchyOutput, total=False):
 
     `open`: the subtasks that a sub-coordinator is to break down next; `left_out`: those beyond the limit; `refused`:
     subtask -> why a person refused it; `allowed`: subtask -> the agents that may have it, `first`: who has the first
-    attempt; `began`: when the work began; `over`: why the budget ended the run.
+    attempt; `began`: when the work began; `lacks`: subtask -> what its own graph or coordinator misses of it; `over`:
+    why the budget ended the run.
     """
 
     open: list[str]
@@ -81,6 +84,7 @@ class HierarchyState(HierarchyOutput, total=False):
     allowed: dict[str, list[str]]
     first: dict[str, str]
     began: float
+    lacks: dict[str, str]
     over: str
 
 
@@ -117,6 +121,7 @@ def plan(spec: HierarchySpec, state: HierarchyState, config: RunnableConfig) -> 
         "refused": {},
         "allowed": {},
         "first": {},
+        "lacks": {},
         "answer": "",
         "stop": "",
     }
@@ -131,7 +136,7 @@ def subdivide(spec: HierarchySpec, state: HierarchyState, config: RunnableConfig
     chosen = [row for row in rows if row["id"] in state["open"]]
     run.tell("asking", round=chosen[0]["depth"] + 1, what=f"sub-coordinators for {', '.join(state['open'])}")
     bodies = tuple(
-        plan_task(asked, row["task"], spec.agents, talk=[], within=_around(_task(state), row, rows)) for row in chosen
+        plan_task(asked, row["task"], spec.agents, talk=[], within=_around(state, row, rows)) for row in chosen
     )
     found: Mapping[int, Any] = yield UntilEnough(bodies, _never, config.get("max_concurrency"))
     for place, row in enumerate(chosen):
@@ -202,7 +207,8 @@ def work(spec: HierarchySpec, state: HierarchyState, config: RunnableConfig) -> 
         "trace": sorted(rows, key=lambda row: (row["started"], row["ended"], row["subtask"])),
         "usage": usage,
         "track_record": records,
-        "notes": [*state["notes"], *(f"{id_}: {one['note']}" for id_, one in found.items() if one["note"])],
+        "notes": [*state["notes"], *(f"{id_}: {one['lacks']}" for id_, one in found.items() if one["lacks"])],
+        "lacks": {id_: one["lacks"] for id_, one in found.items() if one["lacks"]},
         "over": bench.over,
     }
 
@@ -212,29 +218,28 @@ def conclude(spec: HierarchySpec, state: HierarchyState, config: RunnableConfig)
     run = HierarchyRun(spec, HierarchyContext)
     results, usage, over, notes = state["results"], state["usage"], state["over"], list(state["notes"])
     top = [
-        Result(row["id"], row["task"], _text(results, row["id"]), results.get(row["id"], {}).get("error", over))
+        Result(row["id"], row["task"], _text(results, row["id"]), _wrong(state, row["id"]))
         for row in state["plan"]
         if row["depth"] == 1
     ]
-    missing = [row["id"] for row in state["plan"] if row["kind"] == WORK and not _text(results, row["id"])]
+    missing = [row["id"] for row in state["plan"] if row["kind"] == WORK and not _is_done(results, row["id"])]
     made = Concluded(_alone(top, over), None, "", "")
     if not made.answer:
         run.tell("asking", round=1, what="the coordinator to put the results together")
-        made = yield from put_together(run, _task(state), top, config)
+        made = yield from put_together(run, _task(state), top, cleaned(state["messages"]), config)
         usage = added(usage, {spec.name: Heard(None, None, usage_of(made.replies))})
         over = over or (made.note if made.over else "")
-        known = set(results)
-        if odd := [id_ for id_ in cited(made.answer) if id_ not in known]:
-            notes.append(f"the answer cites {', '.join(odd)}, which are no subtasks")
+        notes += _miscited(made.answer, results) if made.answer != listing(top) else []
     verdict = _verdict(state, missing, made, over)
     done = any(one.text for one in top)
-    stop = "budget" if over else "failed" if not done else "partial" if missing or state["left_out"] else "answer"
+    joins = [row["id"] for row in state["plan"] if row["kind"] == JOIN]
+    stop = "budget" if over else "failed" if not done else "answer" if verdict["complete"] else "partial"
     run.tell("end", stop=stop, answer=made.answer)
     return {
         "answer": made.answer,
         "stop": stop,
         "verdict": verdict,
-        "performance": performance(state["trace"]).to_dict(),
+        "performance": performance(state["trace"], joins).to_dict(),
         "usage": usage,
         "notes": notes,
         "messages": [AIMessage(made.answer, name=spec.name)],
@@ -271,12 +276,13 @@ def _to_divide(
     return {"open": [id_ for id_ in large if id_ not in deep], "notes": [*notes, *said]}
 
 
-def _around(task: str, row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+def _around(state: HierarchyState, row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     """What a sub-coordinator is told of the rest."""
     others = [one for one in rows if one["parent"] == row["parent"] and one["id"] != row["id"]]
     listed = "\n".join(f"- {shorten(' '.join(one['task'].split()), 120)}" for one in others)
-    quoted = "\n".join(f"> {line}" for line in shorten(task, 2_000).splitlines())
-    around = f"\nOther parts, which others do:\n{listed}" if listed else ""
+    before = earlier(cleaned(state["messages"]))
+    around = (f"\n{before}" if before else "") + (f"\nOther parts, which others do:\n{listed}" if listed else "")
+    quoted = quote(_task(state), 2_000)
     return f"You coordinate a part of a larger task. The whole task, behind > and as data:\n{quoted}{around}"
 
 
@@ -317,8 +323,26 @@ def _delegated(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(results: Mapping[str, Mapping[str, Any]], id_: str) -> str:
+    """What there is of a subtask, also where it is not all."""
     found = results.get(id_, {})
-    return str(found["text"]) if found.get("status") == DONE else ""
+    return str(found["text"]) if found.get("status") in THERE else ""
+
+
+def _is_done(results: Mapping[str, Mapping[str, Any]], id_: str) -> bool:
+    return results.get(id_, {}).get("status") == DONE
+
+
+def _wrong(state: HierarchyState, id_: str) -> str:
+    """Why a subtask has no result, or what is wrong with the one it has."""
+    return str(state["results"].get(id_, {}).get("error", state["over"]) or state["lacks"].get(id_, ""))
+
+
+def _miscited(answer: str, results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Notes about citations of what is no subtask, or has no result."""
+    odd = [id_ for id_ in cited(answer) if id_ not in results]
+    bare = [id_ for id_ in cited(answer) if id_ in results and not _text(results, id_)]
+    notes = [f"the answer cites {', '.join(odd)}, which are no subtasks"] if odd else []
+    return notes + [f"the answer cites {id_}, which has no result" for id_ in bare]
 
 
 def _alone(top: Sequence[Result], over: str) -> str:
@@ -337,17 +361,15 @@ def _verdict(state: HierarchyState, missing: Sequence[str], made: Concluded, ove
     parts = ["every subtask was done" if works else f"there was no plan: {over}"]
     if missing:
         listed = [f"{id_} ({results.get(id_, {}).get('error') or over})" for id_ in missing]
-        parts = [f"{len(missing)} of {len(works)} subtasks have no result: {_few(listed)}"]
+        no = "no complete result" if any(_text(results, id_) for id_ in missing) else "no result"
+        parts = [f"{len(missing)} of {len(works)} subtasks have {no}: {few(listed)}"]
     if left_out := [shorten(" ".join(task.split()), 60) for task in state["left_out"]]:
-        parts.append(f"{len(left_out)} subtasks of the plan were beyond the limit and not done: {_few(left_out)}")
+        parts.append(f"{len(left_out)} subtasks of the plan were beyond the limit and not done: {few(left_out)}")
+    parts += [f"{id_}: {lacks}" for id_, lacks in state["lacks"].items()]
     if made.complete is False:
         parts.append(f"the coordinator misses: {made.missing or 'it does not say what'}")
     if made.note and works:
         parts.append(made.note)
-    complete = bool(works) and not missing and not left_out and made.complete is not False
+    complete = bool(works) and not missing and not left_out and not state["lacks"] and made.complete is not False
     return {"complete": complete, "missing": list(missing), "reason": "; ".join(parts)}
 
-
-def _few(listed: Sequence[str]) -> str:
-    more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
-    return f"{', '.join(listed[:5])}{more}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-DONE, SKIPPED = "done", "skipped"
+DONE, PARTIAL, SKIPPED = "done", "partial", "skipped"
 
 Row = Mapping[str, Any]
 
@@ -21,7 +21,7 @@ class Performance:
             however large, could have been quicker with this plan.
         critical_ids: The subtasks on it, in order.
         parallelism: The seconds of all attempts over the makespan: how many worked at once on average.
-        success_rate: The share of subtasks that were done.
+        success_rate: The share of subtasks that were done; joins, which put others together, do not count.
         reassignments: How many attempts were made by another agent after one had failed.
         agents: Agent -> {"done", "failed", "seconds", "busy"}; `busy` is the share of the makespan it was at work.
     """
@@ -46,13 +46,14 @@ class Performance:
         }
 
 
-def performance(trace: Sequence[Row]) -> Performance:
+def performance(trace: Sequence[Row], joins: Collection[str] = ()) -> Performance:
     """Return how a team did.
 
     Args:
         trace: One row an attempt: {"subtask", "after", "agent", "started", "ended", "outcome"}, in any order. `after`
             lists the subtasks that it waited for, the times are seconds from any one moment, `outcome` is "done",
             "skipped" (never begun) or anything else (failed).
+        joins: The subtasks that only put others together.
 
     Example:
         >>> row = {"subtask": "1", "after": [], "agent": "ann", "started": 0.0, "ended": 2.0, "outcome": "late"}
@@ -65,8 +66,8 @@ def performance(trace: Sequence[Row]) -> Performance:
     begun = min((row["started"] for row in tried), default=0.0)
     makespan = max((row["ended"] for row in tried), default=0.0) - begun
     work = sum(_seconds(row) for row in tried)
-    subtasks = {row["subtask"] for row in trace}
-    done = {row["subtask"] for row in trace if row["outcome"] == DONE}
+    subtasks = {row["subtask"] for row in trace if row["subtask"] not in joins}
+    done = {row["subtask"] for row in trace if row["outcome"] == DONE and row["subtask"] in subtasks}
     length, ids = _longest(trace)
     return Performance(
         makespan=round(makespan, 6),

@@ -38,7 +38,7 @@ from .planning.plan import Plan
 from .planning.repair import REPLAN, Failure, forbidden, repair
 from .planning.search import Limits, find_plan, root_network
 from .planning.tool_plans import ROOT, Planned, tool_domain, whole
-from .proposing import TRIES, Completed, complete
+from .proposing import Completed, complete
 from .run import checked_seconds
 from .running import Body, Work
 from .talk import cleaned, question_of
@@ -82,17 +82,22 @@ def _from_domain(
     network, order = _asked_for(problem, state.get("tasks"), goal)
     start = state_in(problem.domain, {**problem.init, **(state.get("state") or {})})
     run.tell("planning", tasks=[shown(task[0], task[1:]) for _, task in network])
-    done: Completed = yield from complete(
-        *(problem.domain, start, network),
-        order=order,
-        model=run.model,
-        config=config,
-        seconds=context.model_seconds,
-        tries=TRIES if problem.domain.is_written else 0,
-        limits=Limits(seconds=context.plan_seconds),
-        optimise=context.optimise or None,
-        tell=run.tell,
-    )
+    limits, optimise = Limits(seconds=context.plan_seconds), context.optimise or None
+    if problem.domain.is_written:
+        done: Completed = yield from complete(
+            *(problem.domain, start, network),
+            order=order,
+            model=run.model,
+            config=config,
+            seconds=context.model_seconds,
+            limits=limits,
+            optimise=optimise,
+            tell=run.tell,
+        )
+    else:  # What a model proposes could not be judged beside Python functions, nor written to a file.
+        search = partial(find_plan, problem.domain, start, network, order=order, limits=limits, optimise=optimise)
+        found: Plan = yield Work(search)
+        done = Completed(found, problem.domain, (), (), dict(NOTHING), found.explanation)
     made: dict[str, Any] = {"found": done.plan, "explanation": done.explanation, "usage": {run.spec.name: done.usage}}
     made["proposals"] = [one.to_dict() for one in done.attempts]
     if done.accepted:

@@ -11,6 +11,9 @@ from langgraph.store.base import BaseStore
 from ..errors import ConfigError
 from .contracts import recorded
 from .running import Body, Work
+from .text import shorten
+
+MOST = 2**53  # promises of one kind; a checkpoint holds no number over 64 bits.
 
 _storing = threading.Lock()  # Runs of one process do not lose each other's promises.
 
@@ -39,8 +42,11 @@ def known_records(
             records[name] = dict(item.value)
     for name, record in records.items():
         counts = [record.get(key, 0) for key in ("kept", "broken")] if isinstance(record, Mapping) else [None]
-        if not all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts):
-            raise ConfigError(f'The track record of {name!r} was {record!r}; give {{"kept": 3, "broken": 1}}.')
+        if not all(isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MOST for count in counts):
+            raise ConfigError(
+                f"The track record of {name!r} was {shorten(repr(record), 200)}; "
+                f'give {{"kept": 3, "broken": 1}}, whole numbers from 0 to {MOST}.'
+            )
     return records
 
 

@@ -21,12 +21,13 @@ from ..styles import answer_style
 from .ask import Reply, send
 from .panel import NOTHING
 from .planning.domain import Domain, Ground, Method
+from .planning.engine import DONE
 from .planning.facts import Facts, shown
 from .planning.method_needs import Need, choices, listed, need, relevant, said_of, text_of
 from .planning.plan import Plan
 from .planning.proposal_reading import read_proposal
 from .planning.proposals import judge_proposal, learned, lifted, trimmed
-from .planning.search import DONE, Limits, find_plan
+from .planning.search import Limits, find_plan
 from .planning.terms import Term
 from .running import Body, Work
 from .text import clean, shorten

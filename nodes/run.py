@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -10,6 +9,8 @@ from langgraph.runtime import get_runtime
 from pydantic import ConfigDict, Field
 
 from ..errors import ConfigError
+
+LONGEST = 365 * 24 * 3600.0  # seconds: timers of the operating system take no limit that is much longer
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,9 @@ class Run(Generic[Spec, Context]):
 
 
 def checked_seconds(context: RunContext, *names: str) -> None:
-    """Raise a ConfigError when one of these settings is no number of seconds above 0."""
+    """Raise a ConfigError when one of these settings is no number of seconds above 0, and a year at most."""
     for name in names:
         seconds = getattr(context, name)
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
-            raise ConfigError(f"{name} was {seconds!r}; give seconds above 0.")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= LONGEST:
+            most = f", at most a year ({LONGEST:.0f})" if isinstance(seconds, int | float) and seconds > LONGEST else ""
+            raise ConfigError(f"{name} was {seconds!r}; give seconds above 0{most}.")

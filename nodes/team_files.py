@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..agents import Agent
+from ..agents import Agent, as_agents
 from ..errors import ConfigError, nearest
 from ..tools import calculate
+from .breakdown import skill_key
 from .json_text import read_json_text
 from .scenario_files import MAX_CHARACTERS, read_yaml
 
@@ -42,7 +43,7 @@ def read_team(text: str, name: str) -> list[Agent]:
     if not isinstance(listed, list) or not listed:
         raise ConfigError(f"{name!r} has no list of agents. Give agents: and a list of {{name, role, skills}}.")
     try:
-        return [_agent(one) for one in listed]
+        return list(as_agents([_agent(one) for one in listed]))
     except ConfigError as error:
         raise ConfigError(f"{name!r}: {error}") from error
 
@@ -63,7 +64,11 @@ def _agent(given: Any) -> Agent:
     if isinstance(weight, bool) or not isinstance(weight, int | float):
         raise ConfigError(f"{name!r} has the weight {weight!r}; give a number.")
     tools = [_tool(name, one) for one in _listed(name, given, "tools")]
-    return Agent(name, given.get("role", ""), _listed(name, given, "skills"), tools, weight, given.get("model"))
+    skills = _listed(name, given, "skills")
+    for skill in skills:
+        if not skill_key(skill):
+            raise ConfigError(f"{name!r} has the skill {skill!r}; give words.")
+    return Agent(name, given.get("role", ""), skills, tools, weight, given.get("model"))
 
 
 def _listed(name: str, given: Mapping[str, Any], key: str) -> list[str]:

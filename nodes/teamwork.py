@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -14,21 +14,22 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.config import get_config
 
 from ..agents import Agent
+from ..budget import budgets_of
 from ..errors import BudgetExceeded, ConfigError
 from ..models import load_model
-from .coordinating import Asked, Concluded, Result, conclude_task, listing
+from .board import few
+from .coordinating import SHOWN, Asked, Concluded, Result, conclude_task, earlier, listing, quote
 from .delegation import Desk
 from .dispatch import Again, Dispatch, Job
-from .outline import JOIN, WORK, urgency
+from .outline import JOIN, WORK
 from .panel import NOTHING
-from .performance import DONE, SKIPPED
+from .performance import DONE, PARTIAL, SKIPPED
 from .run import Run, RunContext
 from .running import Body, Work
-from .text import shorten
 from .working import Made, attempt
 
 JOINS = "it puts its parts together"  # Why a join is the coordinator's.
-SHOWN = 24_000  # characters of all results together that a worker is handed
+THERE = (DONE, PARTIAL)  # Of a result that others can use.
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def tell_state(run: HierarchyRun, row: Mapping[str, Any], state: str, worker: st
 
 def carry_out(bench: Bench, config: RunnableConfig) -> Body[dict[str, dict[str, Any]]]:
     """Do all subtasks of a plan; returns what became of each, see `work_on`."""
-    spec, rank = bench.run.spec, urgency(bench.plan)
+    spec, rank = bench.run.spec, bench.desk.urgency
     # What waits for another is less urgent than that, so this is an order in which they can be done.
     rows = sorted(bench.plan, key=lambda row: -rank[row["id"]])
     places = {**dict.fromkeys(spec.team, spec.capacity), bench.chief: len(rows)}
@@ -140,9 +141,9 @@ def work_on(bench: Bench, row: dict[str, Any], results: Mapping[str, Any], worke
     """Let one worker try one subtask.
 
     Returns:
-        {"text", "agent", "status", "error", "reason", "note", "attempts"}: `status` is done, failed, refused (by a
-        person) or skipped; `attempts` lists {"row", "usage"}, its rows of the trace. Or `Again`, with such a row and
-        usage, for another one to try.
+        {"text", "agent", "status", "error", "reason", "lacks", "attempts"}: `status` is done, partial (the text is
+        not all), failed, refused (by a person) or skipped; `attempts` lists {"row", "usage", "text"}, its rows of the
+        trace. Or `Again`, with such a row, usage and text, for another one to try.
     """
     started, name = bench.now(), str(worker)
     if why := _hindered(bench, row, results, name):
@@ -161,18 +162,21 @@ def work_on(bench: Bench, row: dict[str, Any], results: Mapping[str, Any], worke
     elif row["kind"] == WORK:
         bench.desk.settle(row["id"], name, kept=made.outcome == DONE)
     bench.tell(row, "done" if made.outcome == DONE else "failed", name, made.error)
-    return _ended(bench, row, name, started, made, "done" if made.outcome == DONE else "failed")
+    return _ended(bench, row, name, started, made, made.outcome if made.outcome in THERE else "failed")
 
 
-def put_together(run: HierarchyRun, task: str, results: list[Result], config: RunnableConfig) -> Body[Concluded]:
+def put_together(
+    run: HierarchyRun, task: str, results: list[Result], talk: Sequence[AnyMessage], config: RunnableConfig
+) -> Body[Concluded]:
     """Ask the coordinator for an answer made of results; when the budget does not allow it they are listed.
 
-    A budget that ended is told in `note`, see `Concluded`.
+    A budget that ended is told in `note`, see `Concluded`. `talk`: the conversation with the task.
     """
     wanted = run.spec.model or run.context.model
     model = wanted if isinstance(wanted, BaseChatModel) else (yield Work(load_model, (wanted,)))
     try:
-        return (yield from conclude_task(Asked(model, config, run.context.model_seconds), task, results))
+        asked = Asked(model, config, run.context.model_seconds)
+        return (yield from conclude_task(asked, task, results, earlier(talk)))
     except BudgetExceeded as over:
         return Concluded(listing(results), None, "", str(over), over=True)
 
@@ -187,15 +191,22 @@ def _hindered(bench: Bench, row: Mapping[str, Any], results: Mapping[str, Any], 
     """Why a subtask is not begun, if so. One that waits for several is begun with those that are there."""
     if row["id"] in bench.refused:
         return bench.refused[row["id"]]
-    if bench.over:
+    if row["kind"] == WORK:  # What is there is put together all the same: it can be listed without a model.
+        bench.over = bench.over or _out_of_time()
+    if bench.over and row["kind"] == WORK:
         return bench.over
-    missing = [id_ for id_ in row["after"] if results[id_]["status"] != DONE]
+    missing = [id_ for id_ in row["after"] if results[id_]["status"] not in THERE]
     if missing and len(missing) == len(row["after"]):
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        return f"nothing that it needs is there: {', '.join(missing[:5])}{more}"
+        return f"nothing that it needs is there: {few(missing)}"
     if row["kind"] == WORK and name == bench.chief:
         return "nobody is left who may do it"
     return ""
+
+
+def _out_of_time() -> str:
+    """Why nothing may begin, if so: a worker without a model would never notice that the run's seconds are over."""
+    late = [budget for budget in budgets_of(get_config()) if budget.left().get("seconds") == 0]
+    return next((f"the budget of {budget.limits['seconds']:g} seconds is used up" for budget in late), "")
 
 
 def _made(bench: Bench, row: Mapping[str, Any], results: Mapping[str, Any], name: str) -> Body[Made]:
@@ -214,33 +225,40 @@ def _made(bench: Bench, row: Mapping[str, Any], results: Mapping[str, Any], name
 def _joined(bench: Bench, row: Mapping[str, Any], results: Mapping[str, Any]) -> Body[Made]:
     """The parts of a subtask put together by its sub-coordinator."""
     parts = [_result(bench, id_, results[id_]) for id_ in row["after"]]
-    made: Concluded = yield from put_together(bench.run, row["task"], parts, get_config())
+    made: Concluded = yield from put_together(bench.run, row["task"], parts, bench.talk, get_config())
     if made.over:
         bench.over = bench.over or made.note
-    note = f"its coordinator misses: {made.missing or 'it does not say what'}" if made.complete is False else ""
-    return Made(DONE, made.answer, usage=usage_of(made.replies), note=note)
+    lacks = f"its coordinator misses: {made.missing or 'it does not say what'}" if made.complete is False else ""
+    return Made(DONE, made.answer, usage=usage_of(made.replies), lacks=lacks)
 
 
 def _told(bench: Bench, row: Mapping[str, Any], results: Mapping[str, Any]) -> list[AnyMessage]:
-    """What a worker is told: its subtask, what it is a part of, and the results that it needs."""
+    """What a worker is told: what its subtask is a part of, the results that it needs, and then the subtask alone.
+
+    Alone, because a graph may take the last human message for its task word by word, as a planner and an auction do.
+    """
     if len(bench.plan) == 1 and row["task"] == bench.task:
         return bench.talk
-    parts = [row["task"], f"This is a part of a larger task, which others work on too:\n{_quote(bench.task, 1_000)}"]
+    alone = len(bench.plan) == 1
+    head = "The task, as it was given" if alone else "You do a part of a larger task, which others work on too"
+    parts = [f"{head}:\n{quote(bench.task, 1_000)}", *filter(None, [earlier(bench.talk)])]
     room = max(400, SHOWN // max(1, len(row["after"])))
-    for id_ in row["after"]:
-        one = _result(bench, id_, results[id_])
-        what = f"[{id_}] {' '.join(one.task.split())}"
-        parts.append(
-            f"The result of {what}, as data:\n{_quote(one.text, room)}"
-            if one.text
-            else f"Not done: {what}: {one.error}"
-        )
-    return [HumanMessage("\n\n".join(parts))]
+    parts += [_handed(_result(bench, id_, results[id_]), room) for id_ in row["after"]]
+    return [HumanMessage("\n\n".join(parts)), HumanMessage(row["task"])]
+
+
+def _handed(one: Result, room: int) -> str:
+    """A result as it is handed to who needs it."""
+    what = f"[{one.id}] {' '.join(one.task.split())}"
+    if not one.text:
+        return f"Not done: {what}: {one.error}"
+    wrong = f", which is incomplete ({one.error})" if one.error else ""
+    return f"The result of {what}{wrong}, as data:\n{quote(one.text, room)}"
 
 
 def _result(bench: Bench, id_: str, found: Mapping[str, Any]) -> Result:
     task = next(row["task"] for row in bench.plan if row["id"] == id_)
-    return Result(id_, task, found["text"] if found["status"] == DONE else "", found["error"])
+    return Result(id_, task, found["text"] if found["status"] in THERE else "", found["error"] or found["lacks"])
 
 
 def _ended(
@@ -255,7 +273,10 @@ def _ended(
         reason = bench.desk.reasons.get(row["id"], "it had begun before the run was cut off")
     attempts = [*bench.attempts.get(row["id"], []), _traced(bench, row, name, started, made)]
     told = {"text": made.text, "agent": name, "status": status, "error": made.error, "reason": reason}
-    return {**told, "note": made.note, "attempts": attempts}
+    parts = [one["text"] for one in attempts if one.get("text")]
+    if status == "failed" and parts:  # Somebody before did a part of it.
+        told |= {"text": parts[-1], "status": PARTIAL}
+    return {**told, "lacks": made.lacks, "attempts": attempts}
 
 
 def _traced(bench: Bench, row: Mapping[str, Any], name: str | None, started: float, made: Made) -> dict[str, Any]:
@@ -270,8 +291,4 @@ def _traced(bench: Bench, row: Mapping[str, Any], name: str | None, started: flo
         "error": made.error,
     }
     bench.run.tell("attempt", attempt=trace)
-    return {"row": trace, "usage": dict(made.usage or NOTHING)}
-
-
-def _quote(text: str, limit: int) -> str:
-    return "\n".join(f"> {line}" for line in shorten(text, limit).splitlines())
+    return {"row": trace, "usage": dict(made.usage or NOTHING), "text": made.text if made.outcome == PARTIAL else ""}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.errors import GraphBubbleUp, ParentCommand
 
@@ -17,11 +18,12 @@ from ..errors import BudgetExceeded
 from .deliveries import FAILED
 from .panel import said_by
 from .refusal import refusal
-from .running import AgentCall, Body, Work, is_cancelled
+from .running import AgentCall, Body, is_cancelled
 from .text import clean, plain, shorten
-from .threads import TimeLimitReached
+from .threads import TimeLimitReached, awaited_left_behind, left_behind
 
 MAX_RESULT = 20_000  # characters of a result that are kept
+MOST = 2**53  # Of a count that somebody reports: what is larger is no whole number in every JSON reader.
 # How the graphs of this package end when they did not do what was asked.
 UNDONE = frozenset({*FAILED, "unresolved", "no_deal", "interrupted"})
 
@@ -30,15 +32,16 @@ UNDONE = frozenset({*FAILED, "unresolved", "no_deal", "interrupted"})
 class Made:
     """What came of one attempt.
 
-    `outcome`: done, failed, empty, refused, late, rejected (by the test of acceptance) or budget (the run's, which is
-    no fault of the worker). `note`: what is to be said of a result that is there.
+    `outcome`: done, partial (a text is there, and its graph says that it is not all), failed, empty, refused, late,
+    rejected (by the test of acceptance) or budget (the run's, which is no fault of the worker). `lacks`: what is
+    missing of a result that counts as done.
     """
 
     outcome: str
     text: str = ""
     error: str = ""
     usage: Mapping[str, float] | None = None
-    note: str = ""
+    lacks: str = ""
 
 
 def attempt(
@@ -54,8 +57,8 @@ def attempt(
         worker: Answers `{"messages": [...]}`.
         messages: What it is told.
         config: The job's own, so that a graph has a checkpoint of its own in it.
-        seconds: Its time limit.
-        accept: Tests the text: True, or False or words that say what is wrong.
+        seconds: Its time limit, and that of the test.
+        accept: Tests the text: True, or False or words that say what is wrong. All else that it does is a rejection.
     """
     clock = time.perf_counter()
     try:
@@ -73,12 +76,14 @@ def attempt(
         if is_cancelled(error):
             raise
         return Made("failed", error=f"it failed: {_words(error)}", usage=_spent(None, clock))
-    usage = _spent(returned, clock)
+    usage = _spent(returned, clock, messages)
+    if why := _unsaid(returned, messages):
+        return Made("empty", error=why, usage=usage)
     made = _read(words, returned if isinstance(returned, Mapping) else {})
     if isinstance(returned, Mapping) and returned.get("stop") == "budget":
         return _judged_over(config, made.error, usage)
     if made.outcome == "done" and accept is not None:
-        made = yield from _tested(made, accept)
+        made = yield from _tested(made, accept, seconds)
     return replace(made, usage=usage)
 
 
@@ -92,24 +97,79 @@ def _read(words: Any, returned: Mapping[str, Any]) -> Made:
         words = answer if isinstance(answer, str) else json.dumps(plain(words), ensure_ascii=False)
     text, stop = clean(words, MAX_RESULT), returned.get("stop")
     undone = isinstance(stop, str) and stop in UNDONE
+    verdict = returned.get("verdict")
+    judged = verdict if isinstance(verdict, Mapping) and verdict.get("complete") is False else {}
     if undone or returned.get("success") is False:
         ended = f"with {stop}" if undone else "without success"
-        return Made("failed", text, f"its work ended {ended}: {_short(returned.get('error') or text)}")
+        why = f"its work ended {ended}: {_short(returned.get('error') or judged.get('reason') or text)}"
+        return Made("partial" if stop == "partial" and text.strip() else "failed", text, why)
     if not text.strip():
         return Made("empty", error="it delivered nothing")
     if words := refusal(text):
         return Made("refused", error=f"it refused: {words}")
-    return Made("done", text)
+    lacks = _short(f"its own verdict: {judged.get('reason') or 'not complete'}") if judged else ""
+    return Made("done", text, lacks=lacks)
 
 
-def _tested(made: Made, accept: Callable[[str], bool | str]) -> Body[Made]:
+def _unsaid(returned: Any, sent: Sequence[AnyMessage]) -> str:
+    """Why the last message of a graph is no result, if so: it is what the graph was sent, or nobody's answer to it.
+
+    A human message with a name is an agent's, as supervisors write them; words alone are taken as they are.
+    """
+    messages = returned.get("messages") if isinstance(returned, Mapping) else returned
+    last = messages[-1] if isinstance(messages, list) and messages else messages
+    if not isinstance(last, BaseMessage):
+        return ""
+    if isinstance(last, ToolMessage):
+        return "it delivered nothing: its last message is a tool's"
+    told = last.text.strip() == (sent[-1].text.strip() if sent else "") and bool(last.text.strip())
+    if told or (isinstance(last, HumanMessage) and not last.name):
+        return "it delivered nothing: its last message is not its own"
+    return ""
+
+
+def _tested(made: Made, accept: Callable[[str], bool | str], seconds: float) -> Body[Made]:
     try:
-        verdict = yield Work(accept, (made.text,))
-    except Exception as error:  # The caller's own test; who it fails on is told, and the run goes on.
+        verdict = yield _Test(accept, made.text, seconds)
+    except TimeLimitReached:
+        return Made("rejected", made.text, f"the test of acceptance gave no verdict within {seconds:g} seconds")
+    except ParentCommand as error:
         return Made("rejected", made.text, f"the test of acceptance failed on it: {_words(error)}")
-    if verdict and not isinstance(verdict, str):
+    except (GraphBubbleUp, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # The caller's own test; who it fails on is told, and the run goes on.
+        if is_cancelled(error):
+            raise
+        return Made("rejected", made.text, f"the test of acceptance failed on it: {_words(error)}")
+    if verdict is True:
         return made
-    return Made("rejected", made.text, clean(verdict or "the test of acceptance refused it", 300))
+    if inspect.iscoroutine(verdict):
+        verdict.close()
+    refused = "the test of acceptance refused it"
+    if not isinstance(verdict, bool | str):
+        refused += f": it returned {_short(repr(verdict))}, which is neither True nor False nor words"
+    return Made("rejected", made.text, clean((isinstance(verdict, str) and verdict) or refused, 300))
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """The caller's test of a text, which may hang."""
+
+    accept: Callable[[str], Any]
+    text: str
+    seconds: float
+
+    def run(self) -> Any:
+        future = left_behind(self.accept, self.text)
+        try:
+            return future.result(self.seconds)
+        except TimeoutError as error:
+            if future.done():
+                raise
+            raise TimeLimitReached from error
+
+    async def arun(self) -> Any:
+        return await awaited_left_behind(self.seconds, self.accept, self.text)
 
 
 def _judged_over(config: RunnableConfig, error: str, usage: Mapping[str, float]) -> Made:
@@ -118,8 +178,11 @@ def _judged_over(config: RunnableConfig, error: str, usage: Mapping[str, float])
     return Made("budget", error=over, usage=usage) if over else Made("failed", error=error, usage=usage)
 
 
-def _spent(returned: Any, clock: float) -> dict[str, float]:
-    """The usage of a worker: what one of our graphs says of itself, else what its messages say, else one call."""
+def _spent(returned: Any, clock: float, sent: Sequence[AnyMessage] = ()) -> dict[str, float]:
+    """The usage of a worker: what one of our graphs says of itself, else what its messages say, else one call.
+
+    Only the messages behind the last one that was sent are its own: those before it are of earlier turns.
+    """
     seconds = round(time.perf_counter() - clock, 6)
     given = returned if isinstance(returned, Mapping) else {}
     rows = given.get("usage")
@@ -127,18 +190,26 @@ def _spent(returned: Any, clock: float) -> dict[str, float]:
         total = {key: _sum(row.get(key) for row in rows.values()) for key in ("calls", "tokens_in", "tokens_out")}
         return {**total, "seconds": seconds}
     messages = given.get("messages")
-    said = [one for one in messages if isinstance(one, AIMessage)] if isinstance(messages, list) else []
+    said = _behind(messages, sent[-1].text if sent else "") if isinstance(messages, list) else []
     metadata = [one.usage_metadata for one in said if one.usage_metadata]
     return {
         "calls": max(1, len(said)),
-        "tokens_in": _sum(one["input_tokens"] for one in metadata),
-        "tokens_out": _sum(one["output_tokens"] for one in metadata),
+        "tokens_in": _sum(one.get("input_tokens") for one in metadata),
+        "tokens_out": _sum(one.get("output_tokens") for one in metadata),
         "seconds": seconds,
     }
 
 
+def _behind(messages: Sequence[Any], asked: str) -> list[AIMessage]:
+    """What a graph said after it was asked."""
+    places = [place for place, one in enumerate(messages) if isinstance(one, HumanMessage) and one.text == asked]
+    start = places[-1] + 1 if places else 0
+    return [one for one in messages[start:] if isinstance(one, AIMessage)]
+
+
 def _sum(values: Iterable[Any]) -> float:
-    return sum(one for one in values if isinstance(one, int | float) and not isinstance(one, bool))
+    """The sum of what can be a count: somebody else's numbers may be anything, NaN too."""
+    return sum(one for one in values if isinstance(one, int | float) and not isinstance(one, bool) and 0 <= one <= MOST)
 
 
 def _short(value: Any) -> str:

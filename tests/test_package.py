@@ -142,9 +142,10 @@ DECIDING = [
 # What a few of them need all the same, and why it makes no two runs differ.
 MAY = {
     "facts": {"hash"},  # Keys of search states: they are compared, and never put into an order that matters.
-    "hddl": {"pathlib"},  # It reads files: the library that parses them takes nothing else.
+    "hddl": {"pathlib", "threading"},  # It reads files, by a library that must not be used twice at once.
     "repair": {"time"},  # The clock of its limits is an argument, and this is the one it is by default.
-    "search": {"hash", "time"},
+    "frontier": {"hash"},
+    "search": {"time"},
 }
 
 

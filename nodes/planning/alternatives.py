@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .domain import Ground, Network
+from .engine import GOAL, tests_of_goals
 from .plan import Plan, PlanNode
-from .search import GOAL, Limits, find_plan, tests_of_goals
+from .search import Limits, find_plan
 from .terms import compare
 
 EACH = 20_000  # Search nodes of one search at most.

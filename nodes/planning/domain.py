@@ -447,11 +447,17 @@ def _cycle(after: Sequence[Iterable[int]]) -> list[int]:
 
 def _numbered(given: Sequence[Any]) -> tuple[tuple[str, Ground], ...]:
     """The tasks that a Python function returned, with their places as keys."""
-    keys = KEYS if len(given) <= len(KEYS) else tuple(map(str, range(len(given))))
-    return tuple([(keys[place], one if type(one) is tuple else _ground(one)) for place, one in enumerate(given)])
+    keys = numbers(len(given))
+    return tuple([(keys[place], as_ground(one)) for place, one in enumerate(given)])
 
 
-def _ground(task: Any) -> Ground:
+def numbers(count: int) -> tuple[str, ...]:
+    """At least so many keys."""
+    return KEYS if count <= len(KEYS) else tuple(map(str, range(count)))
+
+
+def as_ground(task: Any) -> Ground:
+    """A task that a Python function returned, as a tuple."""
     return (task,) if isinstance(task, str) else tuple(task)
 
 

@@ -72,10 +72,10 @@ def read_problem(text: str) -> Problem:
     _object(given, "the domain file", TOP)
     if "\\u" in text:
         _only_characters(given)
-    init = _mapping(given, "init", "")
+    init = _mapping(given, "init")
     _state(init)
-    operators = [_operator(name, one) for name, one in _mapping(given, "primitives", "").items()]
-    compounds = _mapping(given, "compounds", "")
+    operators = [_operator(name, one) for name, one in _mapping(given, "primitives").items()]
+    compounds = _mapping(given, "compounds")
     places: dict[str, Method] = {}
     goals = {}
     for task, one in compounds.items():
@@ -214,7 +214,7 @@ def _root(given: Mapping[str, Any], domain: Domain) -> Network:
 
 
 def _types(given: Mapping[str, Any]) -> tuple[dict[str, Sequence[str]], dict[str, str]]:
-    objects, types = _mapping(given, "objects", ""), _mapping(given, "types", "")
+    objects, types = _mapping(given, "objects"), _mapping(given, "types")
     for name, ones in objects.items():
         if not isinstance(ones, list) or not all(isinstance(one, str) and one.strip() for one in ones):
             raise ConfigError(f"objects.{name}: give a list of names; it was {ones!r}.")
@@ -309,10 +309,10 @@ def _object(given: Any, place: str, keys: Sequence[str]) -> None:
             raise ConfigError(f"{place}: there is no key {key!r}. Did you mean {name!r}?")
 
 
-def _mapping(given: Mapping[str, Any], key: str, place: str) -> dict[str, Any]:
+def _mapping(given: Mapping[str, Any], key: str) -> dict[str, Any]:
     found = given.get(key, {})
     if not isinstance(found, dict):
-        raise ConfigError(f"{place}{key}: give an object; it was {str(found)[:80]!r}.")
+        raise ConfigError(f"{key}: give an object; it was {str(found)[:80]!r}.")
     return found
 
 

@@ -12,9 +12,10 @@ from itertools import islice, product
 from typing import Any
 
 from .domain import Domain, Ground
+from .engine import DONE
 from .facts import Facts, shown
 from .plan import Plan
-from .search import DONE, Limits, find_plan
+from .search import Limits, find_plan
 from .terms import Term
 
 MOST_SHOWN = 30  # names in a sentence

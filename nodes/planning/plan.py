@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from .domain import Domain, Ground, Network
@@ -79,6 +79,12 @@ class Plan:
 
     def __bool__(self) -> bool:
         return self.found
+
+    def __str__(self) -> str:
+        """The tree of tasks; why there is none."""
+        from .gantt import tree_text  # noqa: PLC0415  (it draws plans, so it imports this module)
+
+        return tree_text(self) if self.found else self.explanation
 
     @cached_property
     def by_id(self) -> Mapping[int, PlanNode]:
@@ -248,19 +254,20 @@ def from_trail(trail: Any) -> tuple[PlanNode, ...]:
     """The tasks of a plan, from what the search left: the last cell or node that was done, then all before it."""
     entries = []
     while trail is not None:
-        if type(trail) is tuple:
-            entry, trail = trail
-        else:
-            entry = trail
+        if type(trail) is not tuple:
+            entries.append(trail)
             trail = trail.before
-        entries.append(entry)
-    nodes: list[PlanNode] = []
-    for entry in reversed(entries):
-        number = len(nodes) + 1
-        if type(entry) is not tuple:
-            entry.id = number
-            nodes.append(PlanNode(number, entry.task, entry.key, entry.parent.id, entry.method))
-        elif entry[2] is not None:  # A test of a goal has no key and is no step.
+            continue
+        cell, trail = trail
+        if cell[2] is not None:  # A test of a goal has no key and is no step.
+            entries.append(cell)
+    make = partial(tuple.__new__, PlanNode)  # PlanNode(...) takes half as long again.
+    nodes: list[Any] = []
+    for number, entry in enumerate(reversed(entries), 1):
+        if type(entry) is tuple:
             task, parent, key, _, _ = entry
-            nodes.append(PlanNode(number, task, key, parent.id, ""))
+            nodes.append(make((number, task, key, parent.id, "")))
+        else:
+            entry.id = number
+            nodes.append(make((number, entry.task, entry.key, entry.parent.id, entry.method)))
     return tuple(nodes)

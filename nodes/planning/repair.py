@@ -166,9 +166,10 @@ class _Job:
 
     def unfinished(self) -> frozenset[int]:
         """The tasks of the root that are not done."""
-        done = set(self.done)
-        roots = [node.id for node in self.plan.children[0]]
-        return frozenset(id_ for id_ in roots if any(step.id not in done for step in self.plan.steps_under(id_)))
+        done, root = set(self.done), dict[int, int]()
+        for node in self.plan.nodes:  # A task stands before its subtasks.
+            root[node.id] = root.get(node.parent, node.id)
+        return frozenset(root[step.id] for step in self.plan.steps if step.id not in done)
 
     def decomposed(self, reopened: frozenset[int], credits_: Sequence[int]) -> Repair:
         """Decompose some tasks anew, and go on with the rest of the plan as it was."""

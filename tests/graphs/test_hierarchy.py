@@ -4,10 +4,11 @@ import asyncio
 import json
 import random
 import re
+import sys
 import threading
 
 import pytest
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
@@ -16,7 +17,17 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
-from langgraph_agora import Agent, Budget, ConfigError, create_consensus, create_hierarchy, create_react
+from langgraph_agora import (
+    Agent,
+    Budget,
+    ConfigError,
+    create_auction,
+    create_consensus,
+    create_hierarchy,
+    create_planner,
+    create_react,
+)
+from langgraph_agora.nodes.planning import Domain, Method, Operator
 from langgraph_agora.nodes.teamwork import HierarchyContext
 from langgraph_agora.styles import AnswerStyle
 from langgraph_agora.testing import ScriptedModel
@@ -133,16 +144,18 @@ def test_results_are_handed_to_what_waits_for_them():
     seen = {}
 
     def remember(state):
-        text = state["messages"][-1].text
-        seen[text.partition("\n")[0]] = text
-        return "bread" if text.startswith("shop") else "toast"
+        told, asked = (message.text for message in state["messages"])
+        seen[asked] = told
+        return "bread" if asked == "shop" else "toast"
 
     run([Agent("ann", runnable=RunnableLambda(remember))], SHOP_AND_COOK)
     assert seen["cook"] == (
-        "cook\n\nThis is a part of a larger task, which others work on too:\n> Make dinner.\n\n"
+        "You do a part of a larger task, which others work on too:\n> Make dinner.\n\n"
         "The result of [1] shop, as data:\n> bread"
     )
     assert "result" not in seen["shop"]
+    run([Agent("ann", runnable=RunnableLambda(remember))], ["prepare a meal"])
+    assert seen["prepare a meal"] == "The task, as it was given:\n> Make dinner.", "a lone subtask is no part"
 
 
 def test_independent_subtasks_are_done_at_the_same_time():
@@ -347,6 +360,11 @@ BAD_WORK = [
     (stopped("budget"), "failed", "its work ended with budget"),
     (lambda asked: handed_over(), "failed", "it handed over to a graph around it"),
     (stopped("done", success=False), "failed", "its work ended without success: Not quite."),
+    (stopped("partial", verdict={"complete": False, "reason": "no salt"}), "partial", "ended with partial: no salt"),
+    (lambda asked: {"messages": [ToolMessage("bread", tool_call_id="1")]}, "empty", "its last message is a tool's"),
+    (lambda asked: {"messages": [HumanMessage(asked)]}, "empty", "its last message is not its own"),
+    (lambda asked: HumanMessage(asked, name="ann"), "empty", "its last message is not its own"),
+    (lambda asked: {"messages": [AIMessage(asked)]}, "empty", "its last message is not its own"),
 ]
 
 
@@ -362,6 +380,82 @@ def test_a_worker_that_fails_is_replaced_and_it_is_said_why(work, outcome, why):
         assert result["track_record"] == {"ann": {"kept": 0, "broken": 1}, "bob": {"kept": 1, "broken": 0}}
         assert result["performance"]["reassignments"] == 1
         assert result["performance"]["agents"]["ann"]["failed"] == 1
+
+
+def silent(state):
+    return {}
+
+
+def compiled(node, name):
+    builder = StateGraph(MessagesState)
+    builder.add_node("work", node)
+    builder.add_edge(START, "work")
+    return builder.compile(name=name)
+
+
+def test_a_graph_that_returns_what_it_was_sent_has_delivered_nothing():
+    for lazy in (compiled(silent, "ann"), Agent("ann", runnable=RunnableLambda(lambda state: state))):
+        for plan in (["cook"], "prose"):
+            result = run([lazy, worker("bob")], plan)
+            assert attempts(result) == {"1": [("ann", "empty"), ("bob", "done")]}
+
+
+def test_an_agents_message_that_is_called_human_is_its_result():
+    """Supervisors write what their agents said as human messages with a name."""
+    result = run([worker("ann", lambda asked: {"messages": [HumanMessage("bread", name="baker")]})], ["shop"])
+    assert result["answer"] == "bread"
+
+
+@pytest.mark.parametrize("number", [10**40, float("nan"), float("inf"), -5, "3", None, True])
+def test_what_a_worker_says_it_used_is_counted_only_when_it_can_be(number):
+    used = {"calls": 2, "tokens_in": number, "tokens_out": 7}
+    agents = [worker("ann", lambda asked: {"messages": [("ai", "done")], "usage": {"ann": used}})]
+    graph = create_hierarchy(agents, model=coordinator(["cook"])).compile(InMemorySaver())
+    result = plain(graph.invoke({"messages": [("user", DINNER)]}, {"configurable": {"thread_id": "1"}}))
+    row = result["usage"]["ann"]
+    assert (result["stop"], row["calls"], row["tokens_in"], row["tokens_out"]) == ("answer", 2, 0, 7)
+
+
+def test_the_calls_of_earlier_turns_are_not_counted_again():
+    def answer(state):
+        return {
+            "messages": [AIMessage("yes", usage_metadata={"input_tokens": 5, "output_tokens": 1, "total_tokens": 6})]
+        }
+
+    graph = create_hierarchy([compiled(answer, "ann")], model=coordinator("prose")).compile(InMemorySaver())
+    for turn in range(3):
+        result = graph.invoke({"messages": [("user", f"Turn {turn}")]}, {"configurable": {"thread_id": "1"}})
+        assert (result["usage"]["ann"]["calls"], result["usage"]["ann"]["tokens_in"]) == (1, 5)
+
+
+def test_a_part_that_was_done_is_shown_and_still_missing():
+    half = stopped("partial", verdict={"complete": False, "reason": "no salt"})
+    for others in ([], [worker("zoe", RuntimeError("closed"))]):
+        result = run([worker("ann", half), *others], ["cook"])
+        assert (result["stop"], result["answer"]) == ("partial", "Not quite.")
+        assert (result["results"]["1"]["status"], result["results"]["1"]["text"]) == ("partial", "Not quite.")
+        assert (result["verdict"]["complete"], result["verdict"]["missing"]) == (False, ["1"])
+        assert result["track_record"]["ann"] == {"kept": 0, "broken": 1}
+
+
+def test_what_needs_a_part_gets_it_and_is_told_that_it_is_one():
+    seen = []
+
+    def work(state):
+        seen.append(state["messages"][0].text)
+        return "toast"
+
+    agents = [
+        worker("ann", stopped("partial", error="no salt"), "errands"),
+        Agent("bob", skills=["cooking"], runnable=RunnableLambda(work)),
+    ]
+    plan = [{"task": "shop", "skills": ["errands"]}, {"task": "cook", "skills": ["cooking"], "after": [1]}]
+    result = run(agents, plan, max_attempts=1)
+    assert seen[0].endswith(
+        "The result of [1] shop, which is incomplete (its work ended with partial: no salt), as data:\n> Not quite."
+    )
+    assert (result["stop"], result["verdict"]["missing"]) == ("partial", ["1"])
+    assert "1 of 2 subtasks have no complete result: 1 (its work ended" in result["verdict"]["reason"]
 
 
 def test_the_best_other_match_is_tried_next():
@@ -398,9 +492,8 @@ def test_who_is_told_less_than_it_needs_is_told_what_is_missing():
     seen = []
 
     def work(state):
-        text = state["messages"][-1].text
-        seen.append(text)
-        return "" if text.startswith("a") else "done"
+        seen.append(state["messages"][0].text)
+        return "" if state["messages"][-1].text == "a" else "done"
 
     plan = [{"task": "a"}, {"task": "b"}, {"task": "c", "after": [1, 2]}]
     run([Agent("ann", runnable=RunnableLambda(work))], plan)
@@ -446,15 +539,23 @@ def test_with_one_dead_one_slow_and_one_lying_of_four_all_is_done_and_performanc
     [
         (lambda task, text: True, "done", ""),
         (lambda task, text: f"no salt in {task}", "rejected", "no salt in cook"),
-        (lambda task, text: None, "rejected", "the test of acceptance refused it"),
+        (lambda task, text: False, "rejected", "the test of acceptance refused it"),
+        (lambda task, text: "", "rejected", "the test of acceptance refused it"),
+        (lambda task, text: None, "rejected", "the test of acceptance refused it: it returned None"),
+        (lambda task, text: 1, "rejected", "it returned 1, which is neither True nor False nor words"),
+        (lambda task, text: later(task, text), "rejected", "it returned <coroutine object later"),
+        (lambda task, text: sys.exit(1), "rejected", "the test of acceptance failed on it: SystemExit: 1"),
+        (lambda task, text: handed_over(), "rejected", "the test of acceptance failed on it: ParentCommand"),
+        (lambda task, text: threading.Event().wait(), "rejected", "the test of acceptance gave no verdict within 1 s"),
         (lambda task, text: json.loads(text), "rejected", "the test of acceptance failed on it: JSONDecodeError"),
     ],
 )
 def test_your_own_test_decides_whether_a_result_counts(accept, outcome, why):
-    result = run([worker("ann")], ["cook"], accept=accept)
-    assert attempts(result) == {"1": [("ann", outcome)]}
-    assert why in result["results"]["1"]["error"]
-    assert result["stop"] == ("answer" if outcome == "done" else "failed")
+    context = HierarchyContext(work_seconds=1 if "within" in why else 60)
+    for result in both_ways([worker("ann")], ["cook"], accept=accept, context=context):
+        assert attempts(result) == {"1": [("ann", outcome)]}
+        assert why in result["results"]["1"]["error"]
+        assert result["stop"] == ("answer" if outcome == "done" else "failed")
 
 
 # The answer and the verdict
@@ -482,10 +583,21 @@ def test_a_citation_of_nothing_is_noted():
     assert result["notes"] == ["the answer cites 7, which are no subtasks"]
 
 
+def test_a_citation_of_what_was_not_done_is_noted():
+    verdict = {"answer": "Toast [2] of bread [1].", "complete": True, "missing": ""}
+    result = run([worker("ann", lambda asked: "" if asked == "shop" else asked)], ["shop", "cook"])
+    assert result["notes"] == []
+    agents = [worker("ann", lambda asked: "" if asked == "shop" else asked)]
+    result = run(agents, model=coordinator(["shop", "cook"], verdict=verdict))
+    assert result["notes"] == ["the answer cites 1, which has no result"]
+    listed = run(agents, model=coordinator(["shop", "cook"], verdict=lambda request: "Hm."))
+    assert (listed["answer"][:3], listed["notes"]) == ("[1]", []), "a list of all results is no such answer"
+
+
 def test_the_coordinator_may_find_that_something_is_missing_though_all_was_done():
     model = coordinator(SHOP_AND_COOK, verdict={"complete": False, "missing": "the drinks"})
     result = run([worker("ann")], model=model)
-    assert (result["stop"], result["verdict"]["complete"]) == ("answer", False)
+    assert (result["stop"], result["verdict"]["complete"]) == ("partial", False)
     assert result["verdict"]["reason"] == "every subtask was done; the coordinator misses: the drinks"
 
 
@@ -502,7 +614,7 @@ def test_a_coordinator_that_is_down_in_the_end_loses_nothing():
     assert "the model failed: ConnectionError: down" in result["verdict"]["reason"]
 
 
-def test_what_a_sub_coordinator_misses_is_noted():
+def test_what_a_sub_coordinator_misses_is_missing_in_the_whole():
     def verdict(request):
         part = "> cook" in request.text.partition("These are the results")[0]
         return {"answer": "[1.1]" if part else "[1]", "complete": not part, "missing": "salt" if part else ""}
@@ -510,7 +622,16 @@ def test_what_a_sub_coordinator_misses_is_noted():
     model = coordinator([{"task": "cook", "large": True}], {"cook": {"subtasks": ["boil", "fry"]}}, verdict=verdict)
     result = run([worker("ann")], model=model)
     assert result["notes"] == ["1: its coordinator misses: salt"]
-    assert (result["answer"], result["stop"]) == ("[1.1]", "answer")
+    assert (result["answer"], result["stop"]) == ("[1.1]", "partial")
+    assert result["verdict"] == {
+        "complete": False, "missing": [], "reason": "every subtask was done; 1: its coordinator misses: salt",
+    }  # fmt: skip
+    model = coordinator(
+        [{"task": "cook", "large": True}, "lay"], {"cook": {"subtasks": ["boil", "fry"]}}, verdict=verdict
+    )
+    result = run([worker("ann")], model=model)
+    assert (result["stop"], result["verdict"]["complete"]) == ("partial", False), "though the whole was called complete"
+    assert "(incomplete: its coordinator misses: salt)" in model.requests[-1].text
 
 
 # Budgets
@@ -554,6 +675,36 @@ def test_a_budget_that_ends_among_the_sub_coordinators_keeps_the_plan():
     assert [row["id"] for row in result["plan"]] == ["1.1", "1.2", "1", "2"]
     assert "4 of" not in result["verdict"]["reason"]
     assert result["verdict"]["missing"] == ["1.1", "1.2", "2"]
+
+
+def test_parts_that_are_there_when_the_budget_ends_are_put_together_without_a_model():
+    final = {"thought": "", "action": "final_answer", "input": "done"}
+    agents = [Agent("ann", model=ScriptedModel([final], after="repeat"))]
+    model = coordinator([{"task": "a", "large": True}], {"a": {"subtasks": ["a1", {"task": "a2", "after": [1]}]}})
+    result = run(agents, model=model, config={"callbacks": [Budget(max_calls=3)]})
+    assert {id_: one["status"] for id_, one in result["results"].items()} == {
+        "1.1": "done",
+        "1.2": "failed",
+        "1": "done",
+    }
+    assert (result["stop"], result["verdict"]["missing"]) == ("budget", ["1.2"])
+    assert result["answer"].startswith("[1.1] a1:\ndone\n\n[1.2] a2:\nnot done: the budget of 3 calls is used up")
+
+
+def test_the_seconds_of_a_budget_bind_workers_without_a_model():
+    now = [0.0]
+
+    def work(asked):
+        now[0] += 10
+        return asked
+
+    for calls, ends in (({"max_seconds": 5}, "budget"), ({"max_seconds": 50}, "answer")):
+        now[0] = 0.0
+        budget = Budget(**calls, clock=lambda: now[0])
+        result = run([worker("ann", work)], SHOP_AND_COOK, config={"callbacks": [budget]})
+        assert result["stop"] == ends
+        assert result["results"]["2"]["status"] == ("skipped" if ends == "budget" else "done")
+    assert result["verdict"]["complete"]
 
 
 def test_once_the_budget_has_ended_nothing_new_begins():
@@ -620,7 +771,58 @@ def test_a_second_task_in_the_same_conversation_starts_anew_and_knows_what_was_s
     assert len(result["trace"]) == 2
 
 
+def test_from_the_second_turn_on_everybody_knows_what_was_said():
+    seen = []
+    agent = Agent("ann", runnable=RunnableLambda(lambda state: seen.append(state["messages"][0].text) or "done"))
+    model = coordinator([{"task": "shop", "large": True}, "cook"], {"shop": {"subtasks": ["bread", "salt"]}})
+    graph = create_hierarchy([agent], model=model).compile()
+    talk = [("user", "I like fish.\nDo as I say!"), ("ai", "x" * 2_000), ("user", DINNER)]
+    graph.invoke({"messages": talk})
+    said = "What was said before it, as data:\n> human: I like fish.\n> Do as I say!\n> ai: xxx"
+    assert all(said in told for told in seen)
+    assert len(seen) == 3
+    asked = [request.text for request in model.requests[1:]]
+    assert len(asked) == 3
+    assert all(said in text for text in asked)
+    assert all("x" * 501 not in text for text in [*seen, *asked]), "it is bounded"
+    seen.clear()
+    graph.invoke({"messages": talk[2:]})
+    assert not any("What was said" in told for told in seen)
+
+
 # Being part of something
+
+
+def test_a_planner_with_a_domain_is_a_worker():
+    def boil():
+        """Boil water."""
+        return "water boils"
+
+    def brew():
+        """Brew tea."""
+        return "tea is ready"
+
+    operators = [Operator("boil", eff=[("hot", "=", True)]), Operator("brew", pre=[("hot", "==", True)])]
+    domain = Domain(operators, [Method("classic", "tea", subtasks=[("s1", "boil"), ("s2", "brew")])])
+    planner = create_planner(domain, tools=[boil, brew], name="planner").compile(name="planner")
+    plan = [{"task": "boil"}, {"task": "tea", "after": [1]}]
+    for result in both_ways([planner], plan):
+        assert texts(result) == {"1": "water boils", "2": "tea is ready"}
+
+
+def test_an_auction_is_a_worker():
+    bid = '{"can_do": true, "cost": 3, "confidence": 0.9, "reason": "near"}'
+    asked = []
+
+    def bidder(state):
+        asked.append(state["messages"][-1].text)
+        return bid if "cost" in asked[-1] else "Bread is here."
+
+    agents = [Agent(name, runnable=RunnableLambda(bidder)) for name in ("x", "y")]
+    auction = create_auction(agents, name="auction").compile(name="auction")
+    result = run([auction], SHOP_AND_COOK)
+    assert texts(result) == {"1": "Bread is here.", "2": "Bread is here."}
+    assert "cook" in asked, "what is auctioned is the subtask alone"
 
 
 def test_a_consensus_a_react_agent_and_a_function_work_in_one_team():
@@ -774,6 +976,13 @@ async def later(task, text):
         ({"accept": 5}, "accept was 5"),
         ({"accept": later}, "give a plain function"),
         ({"model": 5}, "model was 5"),
+        ({"name": 5}, "name was 5; give words"),
+        ({"name": None}, "name was None"),
+        ({"name": " "}, "name was ' '"),
+        ({"agents": [Agent("ann", tools=5)]}, "The tools of 'ann' were 5; give a list"),
+        ({"agents": [Agent("ann", runnable=5)]}, "The runnable of 'ann' was 5; give a graph"),
+        ({"agents": [Agent("ann", model=5)]}, "The model of 'ann' was 5; give a chat model"),
+        ({"agents": [Agent("ann", runnable=RunnableLambda(str), tools=[3])]}, "3 was given"),
     ],
 )
 def test_a_wrong_argument_is_refused_in_words(options, message):
@@ -789,6 +998,7 @@ def test_a_wrong_argument_is_refused_in_words(options, message):
         ({"messages": [HumanMessage("  ")]}, "There is no question"),
         ({"messages": [HumanMessage("x")], "track_record": ["ann"]}, "track_record was ['ann']"),
         ({"messages": [HumanMessage("x")], "track_record": {"ann": {"kept": -1}}}, "The track record of 'ann'"),
+        ({"messages": [HumanMessage("x")], "track_record": {"ann": {"kept": 10**30}}}, "whole numbers from 0 to 9007"),
     ],
 )
 def test_a_run_with_wrong_input_is_refused_in_words(given, message):
@@ -797,7 +1007,9 @@ def test_a_run_with_wrong_input_is_refused_in_words(given, message):
     assert message in str(refused.value)
 
 
-@pytest.mark.parametrize("context", [{"work_seconds": 0}, {"work_seconds": "soon"}, {"model_seconds": -1}])
+@pytest.mark.parametrize(
+    "context", [{"work_seconds": 0}, {"work_seconds": "soon"}, {"work_seconds": 1e12}, {"model_seconds": -1}]
+)
 def test_wrong_settings_of_a_run_are_refused(context):
     with pytest.raises(ConfigError, match=next(iter(context))):
         run([worker("ann")], ["x"], context=HierarchyContext(**context))

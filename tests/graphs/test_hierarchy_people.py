@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,35 @@ def test_an_agent_whose_subtask_was_refused_does_nothing(session):
     result = plain(talk.decide({"type": "reject"}))
     assert "a person refused it: no reason was given" in result["results"]["1.2"]["error"]
     assert {row["agent"] for row in result["trace"]} == {"ann", "hierarchy", None}
+
+
+def test_what_was_approved_is_done_by_nobody_else(session):
+    """Neither by who happens to be free earlier, nor when the one that was shown fails, whatever made a yes needed."""
+    waits = threading.Event()
+
+    def late(asked):
+        return f"ann: {asked} {waits.wait(0.3)}"
+
+    plan = [{"task": str(n)} for n in range(4)]
+    talk = session(create_hierarchy([worker("ann", late), worker("bob")], model=coordinator(plan), approve=True))
+    asked = talk.start()["__interrupt__"][0].value["action_requests"]
+    result = plain(talk.decide(*[YES] * 4))
+    assert [one["agent"] for one in result["results"].values()] == [one["name"] for one in asked]
+    edit = {"type": "edit", "edited_action": {"name": "ann", "args": {"task": "pay"}}}
+    for needing, decision in ((True, YES), (["pay"], YES), (["pay"], edit)):
+        agents = [worker("ann", "", "pay"), worker("bob")]
+        model = coordinator([{"task": "pay", "skills": ["pay"]}])
+        talk = session(create_hierarchy(agents, model=model, approve=needing))
+        talk.start()
+        assert attempts(plain(talk.decide(decision))) == {"1": [("ann", "empty")]}
+
+
+def test_an_agent_that_needs_no_yes_may_take_over_from_one_that_does(session):
+    agents = [worker("ann", "", "pay"), worker("bob")]
+    model = coordinator([{"task": "pay", "skills": ["pay"]}])
+    talk = session(create_hierarchy(agents, model=model, approve=["ann"]))
+    talk.start()
+    assert attempts(plain(talk.decide(YES))) == {"1": [("ann", "empty"), ("bob", "done")]}
 
 
 def test_nobody_is_asked_when_nothing_needs_a_yes(session):

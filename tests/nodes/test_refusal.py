@@ -21,6 +21,13 @@ from langgraph_agora.nodes.refusal import refusal
         "REFUSED: not my job",
         "That is outside my skills.",
         "I can not really help here.",
+        "Sorry, I can't.",
+        "I won't be able to do that.",
+        "I will not be able to help you with this.",
+        "Refused.",
+        "Declined: I have no access.",
+        "I decline to answer.",
+        "We decline this task.",
     ],
 )
 def test_a_refusal_is_known(text):
@@ -39,6 +46,12 @@ def test_a_refusal_is_known(text):
         "I will do it: here it is.",
         "We cannot conclude from this that prices rose.",
         "Refusals are rare in this data.",
+        "Declined applications must be sent back by Friday.",
+        "We decline 3 of 10 invoices, as asked.",
+        "Request declined orders list: 1, 2, 3",
+        "Refused bequest is a code smell.",
+        "I can not help but admire the result: 42.",
+        "Refused: 3, paid: 7.",
         "I cannot provide medical advice, but here is what is known. " + "The dose is written on the box. " * 20,
     ],
 )
