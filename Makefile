@@ -23,13 +23,15 @@ check: .venv/dev build/types  ## lint, formatting, types
 	$(BIN)/ruff format --check .
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p langgraph_agora
 
-bench: .venv/bench  ## the benchmarks; their results go to bench/results and docs/benchmarks.md (about half an hour; run nothing beside it)
+bench: .venv/bench  ## the benchmarks; their results go to bench/results and docs/benchmarks.md (about an hour; run nothing beside it)
 	$(BIN)/python bench/overhead.py
 	$(BIN)/python bench/fanout.py
 	$(BIN)/python bench/consensus.py
 	$(BIN)/python bench/games.py
 	$(BIN)/python bench/auctions.py
 	$(BIN)/python bench/negotiation.py
+	$(BIN)/python bench/planning.py
+	$(BIN)/python bench/hddl.py
 	$(BIN)/python bench/hierarchy.py
 	$(BIN)/python bench/small_model.py
 

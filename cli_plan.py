@@ -13,11 +13,12 @@ import typer
 from rich.console import Console
 
 from .cli_tools import AsJson, check_plot, text_of
-from .errors import ConfigError
+from .errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from .nodes.planning.domain_files import Problem
     from .nodes.planning.plan import Plan
+    from .nodes.planning.scheduling import Schedule
 
 plan_app = typer.Typer()
 
@@ -40,12 +41,17 @@ def plan(
     draw: Annotated[bool, typer.Option("--draw", help="Print the tree of tasks and the Gantt chart.")] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw the Gantt chart into this .png or .svg file.")] = None,
     tree: Annotated[Path | None, typer.Option(help="Draw the tree of tasks into this .png or .svg file.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the plan to this JSON file.")] = None,
+    check: Annotated[
+        Path | None, typer.Option(help="Do not search: verify a plan that --save wrote, edited by hand perhaps.")
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Find a plan by decomposing tasks; exits with 1 when there is none."""
+    from .nodes.json_text import read_json_text
     from .nodes.planning.contingencies import contingencies
+    from .nodes.planning.plan_files import plan_from_json, plan_to_json
     from .nodes.planning.risks import risks
-    from .nodes.planning.scheduling import schedule
     from .nodes.planning.search import Limits, find_plan
 
     for path in (plot, tree):
@@ -58,23 +64,29 @@ def plan(
     limits = Limits(nodes=nodes or Limits().nodes, seconds=seconds)
     console = Console(stderr=as_json, quiet=as_json)
     with Console(stderr=True, quiet=as_json).status("planning"):
-        found = find_plan(problem.domain, problem.init, given, order=order, limits=limits, optimise=optimise)
+        if check:
+            found = plan_from_json(read_json_text(text_of(check), str(check)), problem)
+        else:
+            found = find_plan(problem.domain, problem.init, given, order=order, limits=limits, optimise=optimise)
         if found:
             found = contingencies(found)
     for note in problem.notes:
         console.print(f"note: {note}", highlight=False, markup=False, style="dim")
     if not found:
         if as_json:
-            sys.stdout.write(json.dumps(_missing(found)) + "\n")
+            sys.stdout.write(json.dumps(_missing(found) | {"notes": list(problem.notes)}) + "\n")
         else:
             console.print(f"{found.reason}: {found.explanation}", highlight=False, markup=False)
         return 1
-    timed = schedule(found, workers or max(1, len(found.steps)))
+    if save:
+        _write(save, json.dumps(plan_to_json(found), ensure_ascii=False) + "\n", "plan")
+    timed = _timed(found, workers)
     if as_json:
         result = _result(found) | {
             "makespan": timed.makespan,
             "schedule": timed.to_dict(),
             "risks": risks(found).to_dict(),
+            "notes": list(problem.notes),
         }
         sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
     else:
@@ -133,6 +145,22 @@ def changed(problem: Problem, changes: Sequence[str]) -> Problem:
     return replace(problem, init={**problem.init, **values})
 
 
+def asked_of(problem: Problem, goal: str) -> Problem:
+    """The problem, when a goal names tasks of its domain.
+
+    Raises:
+        ConfigError: A line of it is something else.
+    """
+    from .nodes.planner import named_tasks
+
+    if not named_tasks(problem.domain, goal.strip()):
+        known = problem.domain.names
+        said = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
+        hint = nearest(goal.strip().partition("(")[0].strip(), known)
+        raise ConfigError(f"{goal.strip()!r} names no task of the domain; name one a line: {said}.{hint}")
+    return problem
+
+
 def write_domain(path: Path, result: dict[str, Any]) -> None:
     """Write the domain with the methods that a model made; nothing where it made none.
 
@@ -144,10 +172,14 @@ def write_domain(path: Path, result: dict[str, Any]) -> None:
     if not result.get("domain"):
         sys.stderr.write("agora: no method was made, so nothing was saved\n")
         return
+    _write(path, write_problem(read_problem(json.dumps(result["domain"]))), "domain")
+
+
+def _write(path: Path, text: str, what: str) -> None:
     try:
-        path.write_text(write_problem(read_problem(json.dumps(result["domain"]))), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"The domain cannot be written to {str(path)!r}: {error.strerror}.") from error
+        raise ConfigError(f"The {what} cannot be written to {str(path)!r}: {error.strerror}.") from error
 
 
 def _task(text: str) -> tuple[Any, ...]:
@@ -155,6 +187,16 @@ def _task(text: str) -> tuple[Any, ...]:
 
     name, args = atom(text)
     return (name, *args)
+
+
+def _timed(plan: Plan, workers: int | None) -> Schedule:
+    """The schedule on so many workers; without a number on as many as are of use."""
+    from .nodes.planning.scheduling import MOST_WORKERS, schedule
+
+    if workers is not None:
+        return schedule(plan, workers)
+    timed = schedule(plan, max(1, min(len(plan.steps), MOST_WORKERS)))
+    return schedule(plan, max(1, len({row.worker for row in timed.rows})))
 
 
 def _result(plan: Plan) -> dict[str, Any]:

@@ -219,6 +219,9 @@ def run_planner(
     approve: Annotated[
         list[str] | None, typer.Option(help="An operator, or a tool, that waits for your yes (several times).")
     ] = None,
+    proposals: Annotated[
+        int, typer.Option(help="How often the model may propose a way to do a task that has none that works.")
+    ] = 3,
     save: Annotated[
         Path | None, typer.Option(help="With --domain: write the domain with the methods that the model made.")
     ] = None,
@@ -234,7 +237,7 @@ def run_planner(
     """Plan, carry the plan out, mend it when something breaks."""
     from langgraph.checkpoint.memory import InMemorySaver
 
-    from .cli_plan import changed, read, write_domain
+    from .cli_plan import asked_of, changed, read, write_domain
     from .graphs.planning import create_planner
     from .nodes.plan_state import PlannerContext
     from .tools import calculate, create_search, load_mcp
@@ -245,14 +248,19 @@ def run_planner(
         raise ConfigError("--agents, --change and --save go with --domain FILE.")
     tools = [*([create_search(docs)] if docs else []), *(load_mcp(mcp) if mcp else [])]
     builder = create_planner(
-        changed(read(domain, None), change or []) if domain else None,
+        asked_of(changed(read(domain, None), change or []), asked) if domain else None,
         tools=tools if domain else [calculate, *tools],
         agents=_team(agents) if agents else (),
         max_replans=max_replans,
         approve=approve or (),
     )
     context = PlannerContext(
-        model=model, model_seconds=model_seconds, step_seconds=step_seconds, retries=retries, optimise=optimise
+        model=model,
+        model_seconds=model_seconds,
+        step_seconds=step_seconds,
+        retries=retries,
+        optimise=optimise,
+        proposals=proposals,
     )
     graph = builder.compile(InMemorySaver() if approve else None, name="planner")
     return _run(graph, asked, context, budget, as_json, trace, partial(write_domain, save) if save else None)

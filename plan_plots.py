@@ -76,9 +76,11 @@ def save_gantt(schedule: Schedule, plan: Plan | None, path: Path | str) -> None:
         labels = [one_line(worker) for worker in schedule.workers]
     longest = max(map(len, labels), default=0) * LETTER
     figure, axes = _figure(Path(path), 8 + longest, len(labels) + 3)
-    for number, row in enumerate(schedule.rows):
-        place = number if by_step else schedule.workers.index(row.worker)
-        _bar(axes, place, row, RED if row.id in critical else GREY)
+    if by_step:
+        for number, row in enumerate(schedule.rows):
+            _bar(axes, number, row, RED if row.id in critical else GREY)
+    else:
+        _bars_by_worker(axes, schedule, critical)
     axes.set_yticks(range(len(labels)), [_plain(label) for label in labels], fontsize=FONT)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.set_xlim(0, schedule.makespan * 1.02 or 1)
@@ -95,6 +97,22 @@ def _bar(axes: Any, place: int, row: Row, colour: str) -> None:
         axes.barh(place, row.end - row.start, left=row.start, height=0.7, color=colour, edgecolor="white")
     else:
         axes.plot([row.start], [place], marker="D", markersize=5, color=colour, clip_on=False)
+
+
+def _bars_by_worker(axes: Any, schedule: Schedule, critical: set[Any]) -> None:
+    """A row for each worker, drawn at once: a bar of its own for each of 5,000 steps took 26 s."""
+    rows: dict[str, list[Row]] = {worker: [] for worker in schedule.workers}
+    for row in schedule.rows:
+        rows[row.worker].append(row)
+    for place, own in enumerate(rows.values()):
+        long = [row for row in own if row.end > row.start]
+        colours = [RED if row.id in critical else GREY for row in long]
+        spans = [(row.start, row.end - row.start) for row in long]
+        # Thin edges: those of `_bar` would hide bars of a pixel.
+        axes.broken_barh(spans, (place - 0.35, 0.7), facecolors=colours, edgecolors="white", linewidth=0.2)
+        for colour in (GREY, RED):
+            at = [row.start for row in own if row.end <= row.start and (row.id in critical) == (colour == RED)]
+            axes.plot(at, [place] * len(at), "D", markersize=5, color=colour, clip_on=False)
 
 
 def _colour(line: Branch, critical: set[int]) -> str:

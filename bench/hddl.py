@@ -36,6 +36,10 @@ BUNDLED = Path(unified_planning.test.__file__).parent / "hddl"
 SMALL = ("to-Towers", "po-Rover")
 WALL = 10  # Seconds of the clock for one of CPU, on a machine that has other things to do.
 JUDGING = 30  # Seconds of CPU for the judges of a plan, each.
+TRAPS = (
+    "Its INVALID says nothing here: it knows no forall over a type without objects (Monroe), no parameters of the "
+    "problem's network, and no action that deletes and adds a fact, which is true afterwards in HDDL (Woodworking)."
+)
 Row = dict[str, Any]
 
 
@@ -124,12 +128,23 @@ def aries(name: str, seconds: int) -> None:
     from unified_planning.shortcuts import OneshotPlanner
 
     begin = time.monotonic()
-    with OneshotPlanner(name="aries") as planner:
-        result = planner.solve(problem)
+    try:
+        with OneshotPlanner(name="aries") as planner:
+            result = planner.solve(problem)
+    except Exception as error:  # A contestant that fails is a cell of the table.
+        print(json.dumps({"solved": False, "why": ended(error, seconds)}))
+        return
     found = {"solved": result.plan is not None, "why": result.status.name, "wall": time.monotonic() - begin}
     if result.plan is not None:
-        found["steps"] = len(list(result.plan.action_plan.actions))
+        actions = result.plan.action_plan
+        found["steps"] = len(list(getattr(actions, "actions", None) or actions.timed_actions))
     print(json.dumps(found))
+
+
+def ended(error: Exception, seconds: int) -> str:
+    """Why a call of up-aries failed: most often its process was ended by the limit of its CPU time."""
+    text = " ".join(str(error).split())
+    return f"{seconds} s" if "UNAVAILABLE" in text else f"{type(error).__name__}: {text}"[:200]
 
 
 WORKERS: dict[str, Callable[[str, int], None]] = {"agora": agora, "aries": aries}
@@ -143,9 +158,11 @@ def second_opinion(name: str, plan: Plan) -> str:
 
     try:
         with PlanValidator(name="aries-val") as judge:
-            return str(judge.validate(problem, translated(problem, plan)).status.name)
+            result = judge.validate(problem, translated(problem, plan))
     except Exception as error:  # A judge that fails is a cell of the table.
-        return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+        return ended(error, JUDGING)
+    reasons = [one.message for one in result.log_messages or ()]
+    return ": ".join([str(result.status.name), *reasons[-1:]])[:200]
 
 
 def read_by_unified_planning(name: str) -> Any:
@@ -210,8 +227,8 @@ def report(result: Row) -> str:
         "### Problems of the planning competition in HDDL\n\n"
         f"The instances inside unified-planning; {result['seconds']} s of CPU each. Of {len(total)} with total order "
         f"{own} are solved, by up-aries {other} (its times are of the clock). Every plan is judged by `verify`, and by "
-        f"aries-val as a second opinion.\n\n{table(head, [cells(row) for row in rows])}\n\n{conditions(result)} "
-        f"{versions}."
+        f"aries-val as a second opinion. {TRAPS}\n\n{table(head, [cells(row) for row in rows])}\n\n"
+        f"{conditions(result)} {versions}."
     )
 
 

@@ -90,6 +90,11 @@ def create_planner(
         result = create_planner(domain, tools=[boil, brew]).compile().invoke({"tasks": ["tea"]})
         print(result["answer"], result["success"])
     """
+    for what, given in (("tools", tools), ("agents", agents)):
+        if isinstance(given, str) or not isinstance(given, Sequence):
+            raise ConfigError(f"{what} was {given!r}; give a list.")
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f"name was {name!r}; give the graph a name.")
     problem = _problem(domain)
     known = as_tools(tools)
     people = as_agents(agents, least=0)

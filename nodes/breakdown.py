@@ -20,6 +20,7 @@ from .text import clean, shorten
 MOST = 50  # subtasks that are kept of one list
 MAX_TASK = 1_000  # characters of a subtask that are kept
 MAX_EFFORT = 1_000_000.0
+MAX_NUMBER = 10**18  # of an id; Python writes no number of more than 4,300 digits
 LISTS = ("subtasks", "tasks", "steps", "plan")
 TASKS = ("task", "title", "description", "name", "step")
 WAITS = ("after", "depends_on", "dependencies", "depends", "needs")
@@ -217,7 +218,7 @@ def _drafts(items: Sequence[Any], skills: Sequence[str], notes: list[str]) -> li
             continue
         wanted = [skill_key(skill) for key in ("skills", "skill") for skill in _texts(given.get(key))]
         unknown |= {skill for skill in wanted if skill and skill not in known}
-        names = [str(given[key]) for key in NAMES if isinstance(given.get(key), str | int)] or [str(number)]
+        names = [name for key in NAMES if (name := _called(given.get(key)))] or [str(number)]
         drafts.append(
             _Draft(
                 task,
@@ -249,7 +250,7 @@ def _counts_from_zero(items: Sequence[Any]) -> bool:
         for key in WAITS
         for wait in _texts(item.get(key))
     ]
-    numbers = [(place, int(wait)) for place, wait in waits if wait.isascii() and wait.isdecimal()]
+    numbers = [(place, int(wait)) for place, wait in waits if re.fullmatch("[0-9]{1,9}", wait)]
     return any(number == 0 for _, number in numbers) and all(number < place for place, number in numbers)
 
 
@@ -280,10 +281,17 @@ def _named(given: Mapping[str, Any]) -> Any:
     return next((given[key] for key in (*NAMES, *TASKS) if isinstance(given.get(key), str | int)), None)
 
 
+def _called(value: Any) -> str:
+    """An id: a text, or a number that can be one."""
+    return value if isinstance(value, str) else _number(value) if _number(value).lstrip("-").isdecimal() else ""
+
+
 def _number(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
-    return f"{value:g}" if abs(value) < MAX_EFFORT else "a huge number" if value == value else "no number"
+    if not abs(value) < MAX_NUMBER:
+        return "a huge number" if value == value else "no number"
+    return str(int(value)) if value == int(value) else f"{value:g}"
 
 
 def _effort(value: Any) -> float:

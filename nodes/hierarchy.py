@@ -372,4 +372,3 @@ def _verdict(state: HierarchyState, missing: Sequence[str], made: Concluded, ove
         parts.append(made.note)
     complete = bool(works) and not missing and not left_out and not state["lacks"] and made.complete is not False
     return {"complete": complete, "missing": list(missing), "reason": "; ".join(parts)}
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AnyMessage
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
+from langgraph.channels import EphemeralValue
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
 
@@ -21,6 +23,7 @@ from .planning.domain_files import Problem
 from .planning.facts import Facts
 from .planning.plan import Plan, PlanNode
 from .run import Run, RunContext
+from .text import shorten
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,9 @@ class PlannerContext(RunContext):
 
     max_replans: int | None = None
     """At most so many times the plan is mended; None for what the graph was made with."""
+
+    proposals: int = 3
+    """How often the model may propose a method for a task that has none that works; 0 never asks it."""
 
     optimise: str = ""
     """What the plan should be best at: probability, cost or duration; empty takes the first plan that is found."""
@@ -78,11 +84,14 @@ class PlannerRun(Run[PlannerSpec, PlannerContext]):
 
 
 class PlannerInput(TypedDict, total=False):
-    """What a run starts from: the goal is the last human message; `tasks` and `state` say it in the domain's terms."""
+    """What a run starts from: the goal is the last human message; `tasks` and `state` say it in the domain's terms.
+
+    They are gone after the first node, so that a wrong one does not stay in the thread.
+    """
 
     messages: Annotated[list[AnyMessage], add_messages]
-    tasks: list[Any] | None
-    state: dict[str, Any] | None
+    tasks: Annotated[list[Any] | None, EphemeralValue]
+    state: Annotated[dict[str, Any] | None, EphemeralValue]
 
 
 class PlannerOutput(TypedDict, total=False):
@@ -112,8 +121,8 @@ class PlannerState(PlannerOutput, total=False):
     and is no part of the plan any more; `calls` the tool calls of a plan that was made from the tools alone.
     """
 
-    tasks: list[Any] | None
-    state: dict[str, Any] | None
+    tasks: Annotated[list[Any] | None, EphemeralValue]
+    state: Annotated[dict[str, Any] | None, EphemeralValue]
     nodes: list[list[Any]]
     root: list[Any]
     start: dict[str, Any]
@@ -182,3 +191,19 @@ def _json(value: Any, where: str) -> Any:
 
 def _tupled(value: Any) -> Any:
     return tuple([_tupled(one) for one in value]) if isinstance(value, list | tuple) else value
+
+
+def title(node: PlanNode, calls: Mapping[str, Any]) -> str:
+    """A task in words; a call of a tool with its input.
+
+    Example:
+        >>> calls = {"calculate_1": {"tool": "calculate", "input": {"expression": "6 * 7"}}}
+        >>> title(PlanNode(1, ("calculate_1",), "s", 0, ""), calls)
+        'calculate 6 * 7'
+    """
+    call = calls.get(node.task[0])
+    if not call:
+        return str(node)
+    given = call["input"]
+    [only] = given.values() if len(given) == 1 else [json.dumps(given, ensure_ascii=False)]
+    return shorten(f"{call['tool']} {only}".strip(), 200)

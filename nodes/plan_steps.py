@@ -10,20 +10,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.runnables import RunnableLambda
 from langgraph.config import get_config
 from langgraph.errors import GraphBubbleUp
 
 from ..agents import Agent
 from ..budget import budgets_of
-from ..errors import BudgetExceeded, ConfigError
+from ..errors import BudgetExceeded, ConfigError, RunError
 from .approval import approved
 from .dispatch import Again
 from .panel import NOTHING
-from .plan_state import PlannerRun
+from .plan_state import PlannerRun, title
 from .planning.facts import Facts, shown
 from .planning.plan import Plan, PlanNode
 from .planning.tool_plans import Planned, filled
-from .running import Body, ToolCall, Work, is_cancelled
+from .running import AgentCall, Body, ToolCall, is_cancelled
 from .steps import observed
 from .text import clean, shorten
 from .threads import TimeLimitReached
@@ -115,7 +116,8 @@ class Epoch:
 
     def tell(self, step: PlanNode, state: str, worker: str | None, why: str = "") -> None:
         """Tell whoever streams the run what a step is at."""
-        self.run.tell("subtask", id=str(step.id), task=str(step), state=state, worker=worker, why=shorten(why, 300))
+        said = title(step, self.calls)
+        self.run.tell("subtask", id=str(step.id), task=said, state=state, worker=worker, why=shorten(why, 300))
 
     def by_tool(self, id_: int) -> bool:
         """Whether a step is done by a tool, or only simulated."""
@@ -169,6 +171,17 @@ def perform(epoch: Epoch, id_: int, results: Mapping[str, Any], worker: str | No
     nothing: dict[str, Any] = {"attempts": 0, "errors": [], "usage": {}, "call": None}
     last = next(reversed(gave_up.values()), nothing)
     row |= {"attempts": last["attempts"], "errors": [*last["errors"]], "usage": {**last["usage"]}}
+    try:
+        return (yield from _performed(epoch, step, results, worker, row))
+    except SenseFailed as error:
+        return _failed(epoch, step, row, "sense", str(error))
+
+
+def _performed(
+    epoch: Epoch, step: PlanNode, results: Mapping[str, Any], worker: str | None, row: dict[str, Any]
+) -> Body[Any]:
+    id_, gave_up = step.id, epoch.gave_up.get(str(step.id), {})
+    last = next(reversed(gave_up.values()), {"call": None})
     before, unmet = yield from _ready(epoch, step)
     if unmet:
         return _failed(epoch, step, row, "precondition", unmet)
@@ -177,6 +190,8 @@ def perform(epoch: Epoch, id_: int, results: Mapping[str, Any], worker: str | No
         call, refusal = _asked(epoch, step, call)
         if refusal:
             return _failed(epoch, step, row, "rejected", refusal)
+    if call.get("edited"):
+        row["edited"] = call["args"]
     epoch.tell(step, "running", worker)
     clock = time.perf_counter()
     failure, before = yield from _done(epoch, step, call, worker, results, row, before)
@@ -204,12 +219,23 @@ def looked(run: PlannerRun, believed: Any) -> Body[Any]:
     """The state as it is seen: what is believed, with what the hook observed over it."""
     if run.spec.sense is None:
         return believed
-    seen = yield Work(_sensed, (run.spec.sense, believed))
-    return believed.set(seen) if isinstance(believed, Facts) else {**believed, **seen}
+    seconds = run.context.step_seconds
+    try:
+        seen = yield AgentCall(_SENSE, (run.spec.sense, believed), {}, seconds)
+        return believed.set(seen) if isinstance(believed, Facts) else {**believed, **seen}
+    except TimeLimitReached:
+        raise SenseFailed(f"sense saw nothing within {seconds:g} seconds") from None
+    except Exception as error:  # Somebody else's code may raise anything.
+        raise SenseFailed(f"sense failed: {type(error).__name__}: {shorten(clean(str(error)), 300)}") from error
 
 
-def _sensed(sense: Any, believed: Any) -> dict[str, Any]:
+class SenseFailed(RunError):
+    """The hook that looks at the world raised, took too long, or returned what is no state."""
+
+
+def _sensed(given: tuple[Any, Any]) -> dict[str, Any]:
     """Call the hook, with the state that is believed when it takes an argument."""
+    sense, believed = given
     try:
         parameters = [*inspect.signature(sense).parameters.values()]
     except (TypeError, ValueError):  # Some built-in functions have none, such as the `copy` of a dict.
@@ -219,7 +245,11 @@ def _sensed(sense: Any, believed: Any) -> dict[str, Any]:
     seen = sense(dict(believed)) if takes else sense()
     if seen is not None and not isinstance(seen, Mapping):
         raise ConfigError(f"sense returned {shorten(repr(seen), 200)}; return variable -> value, or None.")
-    return dict(seen or {})
+    # A number of NumPy's becomes one of Python's.
+    return {name: value.item() if hasattr(value, "item") else value for name, value in (seen or {}).items()}
+
+
+_SENSE = RunnableLambda(_sensed)
 
 
 def _unmet(plan: Plan, step: PlanNode, state: Any) -> str:

@@ -28,8 +28,9 @@ from .plan_state import (
     rows_of,
     state_in,
     state_out,
+    title,
 )
-from .plan_steps import Epoch, looked, perform
+from .plan_steps import Epoch, SenseFailed, looked, perform
 from .planning.contingencies import contingencies
 from .planning.domain import Domain
 from .planning.domain_files import Problem, read_problem, write_problem
@@ -69,7 +70,7 @@ def plan(spec: PlannerSpec, state: PlannerState, config: RunnableConfig) -> Body
     if not found:
         return _closed(run, {**state, **begun}, {**made, "stop": found.reason})
     begun |= {**made, "goal": goal, "start": state_out(found.start), "final_state": state_out(found.start)}
-    begun |= {"root": root_of(found.root), **_shown(run, found)}
+    begun |= {"root": root_of(found.root), **_shown(run, found, begun["calls"])}
     steps = [str(step) for step in found.steps]
     return {**begun, "trace": [_event("plan", steps=steps, searched=found.searched, note=made["explanation"])]}
 
@@ -83,13 +84,14 @@ def _from_domain(
     start = state_in(problem.domain, {**problem.init, **(state.get("state") or {})})
     run.tell("planning", tasks=[shown(task[0], task[1:]) for _, task in network])
     limits, optimise = Limits(seconds=context.plan_seconds), context.optimise or None
-    if problem.domain.is_written:
+    if problem.domain.is_written and context.proposals:
         done: Completed = yield from complete(
             *(problem.domain, start, network),
             order=order,
             model=run.model,
             config=config,
             seconds=context.model_seconds,
+            tries=context.proposals,
             limits=limits,
             optimise=optimise,
             tell=run.tell,
@@ -99,6 +101,8 @@ def _from_domain(
         found: Plan = yield Work(search)
         done = Completed(found, problem.domain, (), (), dict(NOTHING), found.explanation)
     made: dict[str, Any] = {"found": done.plan, "explanation": done.explanation, "usage": {run.spec.name: done.usage}}
+    if done.plan and goal and state.get("tasks") is None and not named_tasks(problem.domain, goal):
+        made["explanation"] = "The message names no task of the domain, so those of its root are done."
     made["proposals"] = [one.to_dict() for one in done.attempts]
     if done.accepted:
         made["domain"] = json.loads(write_problem(replace(problem, domain=done.domain)))
@@ -188,7 +192,8 @@ def mend(spec: PlannerSpec, state: PlannerState, config: RunnableConfig) -> Body
     if mended.plan is None and _is_planned_by_tools(state):
         return _left_to_agent(run, state, failures[0], fresh, {**update, "trace": trace})
     if mended.plan is None:
-        why = mended.explanation or "there is no other way"
+        parted = {str(current.by_id[current.by_id[one.step].parent or one.step]) for one in failures}
+        why = f"there is no other way to do {', '.join(sorted(parted))}"
         return _closed(run, {**state, "trace": trace}, {**update, "stop": "exhausted", "explanation": why})
     update["replans"] += 1
     update["dropped"] = [[id_, list(task), above] for id_, (task, above) in mended.dropped.items()]
@@ -197,7 +202,7 @@ def mend(spec: PlannerSpec, state: PlannerState, config: RunnableConfig) -> Body
     steps = [str(step) for step in current.steps if step.id not in done]
     trace.append(_event(mended.kind, replaced=replaced, decompositions=mended.decompositions, steps=steps))
     run.tell("mended", kind=mended.kind, replaced=replaced)
-    return {**update, **_shown(run, current, state["completed"]), "trace": trace}
+    return {**update, **_shown(run, current, state["calls"], state["completed"]), "trace": trace}
 
 
 def after_mend(state: PlannerState) -> str:
@@ -208,15 +213,17 @@ def after_mend(state: PlannerState) -> str:
 def _check(run: PlannerRun) -> None:
     context = run.context
     checked_seconds(context, "model_seconds", "step_seconds", "plan_seconds")
-    for name in ("retries", "max_replans"):
+    for name in ("retries", "max_replans", "proposals"):
         value = getattr(context, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
             raise ConfigError(f"{name} was {value!r}; give a whole number of at least 0.")
 
 
-def _shown(run: PlannerRun, plan: Plan, completed: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+def _shown(
+    run: PlannerRun, plan: Plan, calls: Mapping[str, Any], completed: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """A plan as it stands in the state, and for whoever streams the run."""
-    run.tell("outline", plan=_outline(plan, {row["id"]: row["worker"] for row in completed}))
+    run.tell("outline", plan=_outline(plan, calls, {row["id"]: row["worker"] for row in completed}))
     return {"nodes": rows_of(plan), "plan": plan.to_dict()}
 
 
@@ -236,7 +243,13 @@ def _left_to_agent(
     run.tell("mended", kind=REPLAN, replaced=[ROOT])
     why = f"A planned call failed ({failure.reason}), so the whole goal is one task for an agent."
     update |= {"replans": update["replans"] + 1, "calls": {call.name: call.to_dict() for call in calls}}
-    return {**update, **_shown(run, plan), "root": root_of(plan.root), "trace": trace, "explanation": why}
+    return {
+        **update,
+        **_shown(run, plan, update["calls"]),
+        "root": root_of(plan.root),
+        "trace": trace,
+        "explanation": why,
+    }
 
 
 def _begun() -> dict[str, Any]:
@@ -245,7 +258,7 @@ def _begun() -> dict[str, Any]:
     empty: dict[str, Any] = {key: [] for key in (*lists, "proposals")}
     dicts: dict[str, Any] = {key: {} for key in ("plan", "final_state", "start", "calls", "usage")}
     texts = dict.fromkeys(("answer", "stop", "explanation", "goal"), "")
-    return {**empty, **dicts, **texts, "tasks": None, "state": None, "success": False, "replans": 0, "domain": None}
+    return {**empty, **dicts, **texts, "success": False, "replans": 0, "domain": None}
 
 
 def _asked_for(problem: Problem, tasks: Any, goal: str) -> tuple[list[tuple[str, Any]], Any]:
@@ -253,19 +266,20 @@ def _asked_for(problem: Problem, tasks: Any, goal: str) -> tuple[list[tuple[str,
     if tasks is not None:
         network = root_network(tasks)
         return list(network.tasks), "total"
-    named = _named(problem.domain, goal)
+    named = named_tasks(problem.domain, goal)
     if named:
         return list(root_network(named).tasks), "total"
     if problem.root.tasks:
         return list(problem.root.tasks), problem.order
     known = problem.domain.names
+    said = f"No task of the domain is named by {shorten(goal, 100)!r}." if goal else "No task was given."
     raise ConfigError(
-        f"No task was given. Name one a line ({', '.join(known[:8])}{', ...' if len(known) > 8 else ''}), or give "
-        f"'tasks'.{nearest(goal.strip(), known)}"
+        f"{said} Name one a line ({', '.join(known[:8])}{', ...' if len(known) > 8 else ''}), or give 'tasks'."
+        f"{nearest(goal.partition('(')[0].strip(), known)}"
     )
 
 
-def _named(domain: Domain, text: str) -> list[Any]:
+def named_tasks(domain: Domain, text: str) -> list[Any]:
     """The tasks that the lines of a text name; none when a line is something else."""
     found = []
     for line in text.strip().splitlines():
@@ -303,6 +317,7 @@ def _carried_out(
             total = usage.get(name, dict.fromkeys(spent, 0))
             usage[name] = {key: round(total[key] + value, 6) for key, value in spent.items()}
         if row["status"] == "done":
+            facts |= {"edited": row["edited"]} if "edited" in row else {}
             completed.append({"id": step.id, "task": str(step), "output": row["output"], **facts})
             trace.append(_event("done", task=str(step), errors=row["errors"], **facts))
         elif row["status"] == "failed":
@@ -312,7 +327,11 @@ def _carried_out(
             trace.append(_event("failed", task=str(step), kind=row["kind"], reason=row["reason"], **way, **facts))
     done = {int(id_) for id_, row in rows.items() if row["status"] == "done"}
     believed = epoch.believed(done)
-    seen = yield from looked(run, believed)
+    try:
+        seen = yield from looked(run, believed)
+    except SenseFailed as error:
+        trace.append(_event("unseen", reason=str(error)))
+        seen = believed
     before, now = state_out(believed), state_out(seen)
     changes = {key: now.get(key) for key in {**before, **now} if before.get(key) != now.get(key)}
     if changes:
@@ -357,7 +376,7 @@ def _given_up(state: PlannerState, current: Plan, failures: Sequence[Failure]) -
         pair = [list(task), method]
         if failure.kind == SILENT and pair not in silent:
             silent.append(pair)
-        elif failure.kind != "precondition" and pair not in without:
+        elif failure.kind not in ("precondition", "sense") and pair not in without:
             without.append(pair)
     return without, silent
 
@@ -398,11 +417,11 @@ def _failure_words(row: Mapping[str, Any]) -> str:
     return f"{row['task']}{way} ({row['reason'].rstrip('.')})"
 
 
-def _outline(plan: Plan, done: Mapping[int, str]) -> list[dict[str, Any]]:
+def _outline(plan: Plan, calls: Mapping[str, Any], done: Mapping[int, str]) -> list[dict[str, Any]]:
     """The tree of tasks, for whoever draws it."""
     rows = []
     for node in plan.nodes:
-        row = {"id": str(node.id), "task": str(node), "parent": str(node.parent or ""), "by": node.method}
+        row = {"id": str(node.id), "task": title(node, calls), "parent": str(node.parent or ""), "by": node.method}
         rows.append(row | ({"state": "done", "worker": done[node.id]} if node.id in done else {}))
     return rows
 

@@ -274,7 +274,7 @@ def _ended(
     attempts = [*bench.attempts.get(row["id"], []), _traced(bench, row, name, started, made)]
     told = {"text": made.text, "agent": name, "status": status, "error": made.error, "reason": reason}
     parts = [one["text"] for one in attempts if one.get("text")]
-    if status == "failed" and parts:  # Somebody before did a part of it.
+    if status in ("failed", SKIPPED) and parts:  # Somebody before did a part of it.
         told |= {"text": parts[-1], "status": PARTIAL}
     return {**told, "lacks": made.lacks, "attempts": attempts}
 

@@ -79,6 +79,17 @@ def test_the_tree_and_the_gantt_chart_are_drawn(tmp_path):
     assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_plan_is_saved_and_one_that_was_edited_by_hand_is_verified(tmp_path):
+    saved = tmp_path / "plan.json"
+    assert agora("plan", CONFERENCE, "--save", str(saved)).returncode == 0
+    again = agora("plan", CONFERENCE, "--check", str(saved), "--json")
+    assert json.loads(again.stdout)["plan"][0] == "buy_flight"
+    saved.write_text(saved.read_text().replace("buy_flight", "buy_train"))
+    edited = agora("plan", CONFERENCE, "--check", str(saved))
+    assert (edited.returncode, edited.stdout) == (2, "")
+    assert edited.stderr.count("\n") == 1
+
+
 def test_an_hddl_problem_finds_its_domain_beside_it():
     done = agora("plan", str(ROOT / "tests/data/hddl/cousin-p1.hddl"), "--json")
     assert json.loads(done.stdout)["plan"] == ["write-fix", "review", "tag", "publish"]
@@ -134,7 +145,10 @@ def test_another_start_leads_to_another_plan():
     result = json.loads(done.stdout)
     assert result["success"]
     assert {"buy_train", "ask_friend"} <= {row["task"] for row in result["completed"]}
-    none = agora("run", "planner", "travel", "--domain", CONFERENCE, "--change", "budget=9", "--json")
+    none = agora(
+        "run", "planner", "travel", "--domain", CONFERENCE, "--change", "budget=9", "--proposals", "0", "--json"
+    )
+    assert none.returncode == 1
     assert json.loads(none.stdout)["stop"] == "no_plan"
 
 
@@ -171,6 +185,7 @@ def test_methods_that_the_model_made_are_saved(tmp_path):
     [
         (["x", "--agents", "2"], "go with --domain"),
         (["attend", "--domain", CONFERENCE, "--change", "budget"], "variable=value"),
+        (["atend", "--domain", CONFERENCE], "Did you mean 'attend'?"),
         (["attend", "--domain", CONFERENCE, "--approve", "flly"], "Did you mean 'fly'?"),
         (["attend", "--domain", CONFERENCE, "--max-replans", "-1"], "max_replans was -1"),
         (["", "--domain", CONFERENCE], "no question"),

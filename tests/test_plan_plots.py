@@ -100,6 +100,20 @@ def test_large_and_deep_plans_fit_into_a_picture(tmp_path):
     assert {"ann", "bob"} <= {text for _, _, text in words(tmp_path / "many.svg")}
 
 
+def test_each_step_of_a_large_plan_has_a_bar_in_the_row_of_its_worker(tmp_path):
+    # The last step of each worker takes no time: a diamond. Two chains, of which one is critical.
+    durations = {i: 0 if i >= 998 else 2 + i % 2 for i in range(1000)}
+    found = schedule_tasks(durations, {i: [i - 2] for i in range(2, 1000)}, ["ann", "bob"])
+    save_gantt(found, None, tmp_path / "many.svg")
+    text = (tmp_path / "many.svg").read_text()
+    bars = re.findall(r'<path d="M ([\d.]+) ([\d.]+) \s*L [^"]*?"[^>]*fill: (#\w{6}); stroke: #ffffff', text)
+    assert len(bars) == 998
+    assert len({y for _, y, _ in bars}) == 2
+    red = [y for _, y, colour in bars if colour == RED]
+    assert (len(red), len(set(red))) == (499, 1)
+    assert text.count('id="FillBetweenPolyCollection') + text.count('id="PolyCollection') == 2  # One for each worker.
+
+
 def test_steps_that_take_no_time_and_nothing_at_all_are_drawn(tmp_path):
     save_gantt(schedule_tasks({"a": 0}, {}, 1), None, tmp_path / "zero.png")
     save_gantt(schedule_tasks({}, {}, 1), None, tmp_path / "none.png")

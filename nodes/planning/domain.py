@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ...errors import ConfigError, nearest
+from .estimates import Prices
 from .facts import Args, Facts, shown
 from .matching import bindings
 from .needs import Early
@@ -238,9 +239,13 @@ class Method:
 class Domain:
     """The operators, the methods, and the objects that free parameters range over.
 
+    The methods of a task are tried likeliest first (their own `p`). Of equally likely ones first the one whose
+    subtasks cost least, then the one whose subtasks take the least time, both at best; equal ones stay in the order of
+    the domain, and so do those among which a Python function stands: what it leads to is not known.
+
     Args:
         operators: What can be carried out.
-        methods: How tasks are decomposed, in the order in which equally good ones are tried.
+        methods: How tasks are decomposed; equally good ones are tried in this order.
         tasks: Names of compound tasks, for those without a method.
         objects: Type -> names of objects.
         types: Type -> the type that it is part of.
@@ -290,6 +295,7 @@ class Domain:
         set_(self, "methods_of", {name: tuple(sorted(ways, key=lambda one: -one.p)) for name, ways in of.items()})
         for method in self.methods:
             self._check_subtasks(method)
+        self._cheapest_first()
 
     @property
     def names(self) -> list[str]:
@@ -333,6 +339,24 @@ class Domain:
         under = [name for name, parent in self.types.items() if parent == type_ and name != type_]
         own = self.objects.values() if not type_ else [self.objects.get(type_, ()), *map(self.of_type, under)]
         return list(dict.fromkeys(name for names in own for name in names))
+
+    def _cheapest_first(self) -> None:
+        """Sort equally likely methods by the least cost, then the least duration of what they lead to."""
+        tied = [
+            name
+            for name, ways in self.methods_of.items()
+            if len({way.p for way in ways}) < len(ways) and all(way.run is None for way in ways)
+        ]
+        if not tied:  # Most domains of Python functions: nothing has to be computed.
+            return
+        cost, duration = Prices(self, "cost"), Prices(self, "duration")
+        for name in tied:
+            # Rounded: sums that were added up in different orders are equal all the same.
+            keys = {
+                one.id: (-one.p, round(cost.below(one), 9), round(duration.below(one), 9))
+                for one in self.methods_of[name]
+            }
+            self.methods_of[name] = tuple(sorted(self.methods_of[name], key=lambda one: keys[one.id]))
 
     def _check_subtasks(self, method: Method) -> None:
         where = f"method {method.id!r} of {method.task!r}"

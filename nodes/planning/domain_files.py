@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -30,12 +30,15 @@ SYNONYMS = {"preconditions": "pre", "effects": "eff", "probability": "p", "order
 
 @dataclass(frozen=True)
 class Problem:
-    """A domain, the state at the start, and what is to be done; `notes` tell of variables that may be mistyped."""
+    """A domain, the state at the start, and what is to be done.
+
+    `notes` tell of variables and keys that may be mistyped; they are about the text and no part of the problem.
+    """
 
     domain: Domain
     init: Mapping[str, Any]
     root: Network
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def order(self) -> str | list[tuple[str, str]]:
@@ -56,7 +59,7 @@ def read_problem(text: str) -> Problem:
             (type -> names) and `types` (type -> the type that it is part of). In the form with a goal the parameters of
             a method begin with those of its task; further ones are free, bound by what holds in the state; with
             `verify` the goal is tested when the task is done by that method. Further keys are for people and are not
-            read.
+            read; those of a primitive or a method are named in `notes`, for one may be meant for the planner.
 
     Raises:
         ConfigError: The file is wrong; the message says where and what is allowed.
@@ -88,7 +91,8 @@ def read_problem(text: str) -> Problem:
     except ConfigError as error:
         raise ConfigError(_placed(str(error), places)) from None
     _known_types(domain, places)
-    return Problem(domain, init, _root(given, domain), tuple(_notes(domain, init)))
+    notes = (*_notes(domain, init), *_not_read(given))
+    return Problem(domain, init, _root(given, domain), notes)
 
 
 def write_problem(problem: Problem) -> str:
@@ -282,6 +286,22 @@ def _notes(domain: Domain, init: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name!r} is not in init; {what}.{hint}"
     if len(said) > MOST_NOTES:
         yield f"{len(said) - MOST_NOTES} more variables are not in init."
+
+
+def _not_read(given: Mapping[str, Any]) -> list[str]:
+    """What is said of keys that nothing reads, in primitives and methods."""
+    objects = [(f"primitives.{name}", one, OPERATOR) for name, one in _mapping(given, "primitives").items()]
+    for task, one in _mapping(given, "compounds").items():
+        place, methods = (
+            (f"compounds.{task}", one)
+            if isinstance(one, list)
+            else (f"compounds.{task}.methods", one.get("methods", []))
+        )
+        objects += [(f"{place}[{number}]", method, METHOD) for number, method in enumerate(methods)]
+    found = [f"{place}: {key!r} is not read" for place, one, keys in objects for key in one if key not in keys]
+    if len(found) <= MOST_NOTES:
+        return found
+    return [*found[: MOST_NOTES - 1], f"{len(found) - MOST_NOTES + 1} more keys of primitives and methods are not read"]
 
 
 def _placed(message: str, places: Mapping[str, Method]) -> str:

@@ -268,6 +268,11 @@ class Search:
                     self._dead_end((cell,), state)
                 return
         for place, cell in enumerate(threads):
+            # Steps are paid for when their task is decomposed: after a plan was found, all other interleavings of the
+            # same steps end here.
+            if self._is_beaten(bound):
+                self.cuts += 1
+                return
             operator = self.operators.get(cell[0][0])
             if operator is None:
                 moved = (yield from self._decomposed(at, place)) or moved
@@ -372,7 +377,7 @@ class Search:
             least = self.prices.least
             bound = bound + self.prices.of_method(method) - least[task[0]]
             bound += sum([least[one[0]] for _, one in network.tasks])
-            if self.best is not None and not bound < self.best[0] - LEAST_GAIN:
+            if self._is_beaten(bound):
                 self.cuts += 1
                 return None
         same, repeats = repetition
@@ -381,6 +386,10 @@ class Search:
             network = verified(network, task)
         threads, waits = begin(network, node, cell[3], threads, place, waits)
         return threads, waits, state, node, bound
+
+    def _is_beaten(self, bound: float) -> bool:
+        """Whether a plan is known that is as good as all that cost so much."""
+        return self.best is not None and not bound < self.best[0] - LEAST_GAIN
 
     def _dead_end(self, threads: Threads, state: Any) -> None:
         """Note what could not be done: of each thread the nearest task upwards that has a goal, else the nearest task.
@@ -441,7 +450,8 @@ class Search:
         words = " -> ".join(self.cycle if len(self.cycle) < 12 else [*self.cycle[:5], "...", *self.cycle[-5:]])
         cycle = f" A task comes back to itself: {words}." if words else ""
         if not self.stopped:
-            why = f"There is no plan: all {self.nodes:,} search nodes failed.{cycle}"
+            tried = f"all {self.nodes:,} search nodes failed" if self.nodes else "nothing can be done at the start"
+            why = f"There is no plan: {tried}.{cycle}"
             return self._failed("no_plan", why)
         under = f", with {shown(self.last[0], self.last[1:])} under way" if self.last else ""
         why = f"No plan was found within {self.stopped}{under}; there may be one.{cycle}"

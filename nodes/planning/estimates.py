@@ -1,20 +1,24 @@
-"""What a task costs at least: lower bounds for branch and bound."""
+"""What a task costs at least: lower bounds for branch and bound, and for which way is tried first."""
 
 from __future__ import annotations
 
 import math
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
 
-from .domain import Domain, Method, Operator
+if TYPE_CHECKING:
+    from .domain import Domain, Method, Operator
 
 OBJECTIVES = ("probability", "cost", "duration")
 IMPOSSIBLE = 1e6  # The price of a probability of 0; unlike infinity it can be taken away again.
-ROUNDS = 50  # Each round raises the bounds of recursive tasks; every round's bounds are valid.
 
 
 class Prices:
     """Values that add up along a plan, for one objective, and the least that a task can add.
 
     The probability of a plan is a product, so its price is a sum of -log p: the smallest sum is the largest product.
+    What a Python function turns a task into is not known: it adds 0. A task that no methods bring to an end has no
+    least; it is infinite.
 
     Args:
         domain: Its operators and methods.
@@ -23,26 +27,50 @@ class Prices:
 
     def __init__(self, domain: Domain, objective: str) -> None:
         self.objective = objective
-        self.least: dict[str, float] = dict.fromkeys(domain.methods_of, 0.0)
-        for one in domain.operators:
-            self.least[one.name] = self._of_operator(one)
-        for _ in range(ROUNDS):
-            # From below: bounds of 0 are valid, and a minimum over methods of valid bounds is valid (Knuth 1977).
-            raised = {name: self._of_task(ways) for name, ways in domain.methods_of.items()}
-            if all(value <= self.least[name] for name, value in raised.items()):
-                break
-            self.least.update(raised)
+        self.least: dict[str, float] = {one.name: self._of_operator(one) for one in domain.operators}
+        self.least.update(_cheapest(domain, self))
+        for name in domain.methods_of:
+            self.least.setdefault(name, math.inf)
 
     def of_method(self, method: Method) -> float:
         """What the method adds by itself."""
         return _log(method.p) if self.objective == "probability" else 0.0
 
+    def below(self, method: Method) -> float:
+        """The least that its subtasks add, the same in whatever order they are listed."""
+        return math.fsum([self.least[task[0]] for _, task in method.subtasks])
+
     def _of_operator(self, one: Operator) -> float:
         return _log(one.p) if self.objective == "probability" else getattr(one, self.objective)
 
-    def _of_task(self, ways: tuple[Method, ...]) -> float:
-        totals = [self.of_method(way) + sum(self.least[task[0]] for _, task in way.subtasks) for way in ways]
-        return min(totals, default=math.inf)
+
+def _cheapest(domain: Domain, prices: Prices) -> dict[str, float]:
+    """The least of each task that comes to an end: the cheapest task is final each time (Knuth, 1977)."""
+    ways = domain.methods
+    totals = [prices.of_method(way) for way in ways]
+    waits = [0] * len(ways)  # For how many subtasks, whose least is not known yet.
+    users: dict[str, list[int]] = {name: [] for name in domain.methods_of}
+    for number, way in enumerate(ways):
+        for _, task in way.subtasks:
+            if task[0] in users:
+                users[task[0]].append(number)
+                waits[number] += 1
+            else:
+                totals[number] += prices.least[task[0]]
+    open_ = [(totals[number], way.task) for number, way in enumerate(ways) if not waits[number]]
+    heapify(open_)
+    found: dict[str, float] = {}
+    while open_:
+        total, name = heappop(open_)
+        if name in found:
+            continue
+        found[name] = total
+        for number in users[name]:
+            totals[number] += total
+            waits[number] -= 1
+            if not waits[number]:
+                heappush(open_, (totals[number], ways[number].task))
+    return found
 
 
 def _log(p: float) -> float:

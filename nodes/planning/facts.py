@@ -141,6 +141,8 @@ def plain(value: Any) -> Any:
     """
     if isinstance(value, list | tuple):
         return tuple(map(plain, value))
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ConfigError(f"A variable's value was {value!r}; whole numbers have at most 64 bits.")
     if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     raise ConfigError(

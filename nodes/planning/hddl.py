@@ -99,9 +99,8 @@ def _parsed(domain: HddlText, problem: HddlText) -> Any:
 
 def _line(error: BaseException) -> str:
     """An error in one line; without its places, which are those of a text that nobody has seen."""
-    text = re.sub(
-        r"\(at char \d+\)|,? ?\(line:\d+, col:\d+\)|(Error )?from line.*", "", " ".join(str(error).split()), flags=re.I
-    )
+    text = " ".join(str(error).split())
+    text = re.sub(r"\(at char \d+\)|,? ?\(line:\d+, col:\d+\)|(Error |found )?(from|at) line.*", "", text, flags=re.I)
     return f"{type(error).__name__}: {text.strip(' ,.')}"[:300]
 
 
@@ -302,7 +301,7 @@ class _Reading:
 def _equality(left: str, sign: str, right: str) -> Ways:
     if not left.startswith("?"):
         left, right = right, left
-    if left == right or not left.startswith("?"):
+    if not left.startswith("?"):
         return [()] if (left == right) == (sign == "==") else []
     return [(Term(left, None, sign, right),)]
 

@@ -37,9 +37,13 @@ def find_plan(
 ) -> Plan:
     """Return a plan for tasks in a state, or why there is none.
 
-    Methods are tried by their probability, equally likely ones in the order of the domain; every choice is revised when
-    what follows fails, also one inside a task that was finished. With `optimise` the first plan is improved (branch and
-    bound) until it is proven best, or the limits end the search: then the best so far is returned, `optimal` false.
+    Methods are tried by their probability, equally likely ones by the least cost, then the least duration of what they
+    lead to, then in the order of the domain (see `Domain`); every choice is revised when what follows fails, also one
+    inside a task that was finished. With `optimise` the first plan is improved (branch and bound) until it is proven
+    best, or the limits end the search: then the best so far is returned, `optimal` false.
+
+    Where tasks are not ordered, a short search without interleaving comes first: its plan is returned, or with
+    `optimise` is what the whole search has to improve.
 
     Args:
         domain: What can be done.
@@ -79,36 +83,38 @@ def find_plan(
     for key, task in network.tasks:
         domain.check(task, f"task {key!r}")
     start = Facts(state) if domain.is_declared and not isinstance(state, Facts) else state
-    search = Search(domain, start, network, limits, Prices(domain, optimise) if optimise else None, clock)
+    prices = Prices(domain, optimise) if optimise else None
+    search = Search(domain, start, network, limits, prices, clock)
     if without or done:
         search.restrict(frozenset(without), done)
     search.prefer = prefer
     with _no_collections():
-        if optimise is None and has_partial_order(domain, network):
-            plan = _found_in_line(domain, start, network, limits, without, done, clock)
-            if plan.found:
+        if has_partial_order(domain, network):
+            first = _in_line(domain, start, network, limits, prices, clock)
+            if without or done:
+                first.restrict(frozenset(without), done)
+            plan = first.run()
+            if plan.found and optimise is None:
                 return Plan(domain, plan.start, nodes=plan.nodes, root=network, searched=plan.searched)
-            search.nodes = plan.searched
+            # Its plan is one of the whole problem at the same price; that it is best is for the whole search to prove.
+            search.nodes, search.best = first.nodes, first.best
+            del first
         plan = search.run()
         del search  # With all that it remembers, before the collector would go through it.
     return plan
 
 
-def _found_in_line(
+def _in_line(
     domain: Domain,
     state: Any,
     network: Network,
     limits: Limits,
-    without: Collection[tuple[Ground, str]],
-    done: Sequence[Ground],
+    prices: Prices | None,
     clock: Callable[[], float],
-) -> Plan:
-    """What a short search without interleaving finds: where it finds a plan, the whole search may take for ever."""
+) -> Search:
+    """A short search without interleaving: where that finds a plan, the whole search may take for ever."""
     few = Limits(IN_LINE if limits.nodes is None else max(1, min(IN_LINE, limits.nodes // 4)), limits.seconds)
-    search = Search(domain_in_line(domain), state, in_line(network), few, None, clock)
-    if without or done:
-        search.restrict(frozenset(without), done)
-    return search.run()
+    return Search(domain_in_line(domain), state, in_line(network), few, prices, clock)
 
 
 @contextmanager

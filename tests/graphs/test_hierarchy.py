@@ -363,6 +363,7 @@ BAD_WORK = [
     (stopped("partial", verdict={"complete": False, "reason": "no salt"}), "partial", "ended with partial: no salt"),
     (lambda asked: {"messages": [ToolMessage("bread", tool_call_id="1")]}, "empty", "its last message is a tool's"),
     (lambda asked: {"messages": [HumanMessage(asked)]}, "empty", "its last message is not its own"),
+    (lambda asked: {"messages": [HumanMessage("Go on, please.")]}, "empty", "its last message is not its own"),
     (lambda asked: HumanMessage(asked, name="ann"), "empty", "its last message is not its own"),
     (lambda asked: {"messages": [AIMessage(asked)]}, "empty", "its last message is not its own"),
 ]
@@ -436,6 +437,20 @@ def test_a_part_that_was_done_is_shown_and_still_missing():
         assert (result["results"]["1"]["status"], result["results"]["1"]["text"]) == ("partial", "Not quite.")
         assert (result["verdict"]["complete"], result["verdict"]["missing"]) == (False, ["1"])
         assert result["track_record"]["ann"] == {"kept": 0, "broken": 1}
+
+
+def test_a_part_is_not_lost_when_nobody_may_try_again():
+    now = [0.0]
+
+    def half(asked):
+        now[0] += 10
+        return stopped("partial")(asked)
+
+    budget = Budget(max_seconds=5, clock=lambda: now[0])
+    result = run([worker("ann", half), worker("bob")], ["cook"], config={"callbacks": [budget]})
+    assert attempts(result) == {"1": [("ann", "partial")]}
+    assert (result["stop"], result["answer"], result["results"]["1"]["status"]) == ("budget", "Not quite.", "partial")
+    assert result["verdict"]["missing"] == ["1"]
 
 
 def test_what_needs_a_part_gets_it_and_is_told_that_it_is_one():
@@ -546,7 +561,11 @@ def test_with_one_dead_one_slow_and_one_lying_of_four_all_is_done_and_performanc
         (lambda task, text: later(task, text), "rejected", "it returned <coroutine object later"),
         (lambda task, text: sys.exit(1), "rejected", "the test of acceptance failed on it: SystemExit: 1"),
         (lambda task, text: handed_over(), "rejected", "the test of acceptance failed on it: ParentCommand"),
-        (lambda task, text: threading.Event().wait(), "rejected", "the test of acceptance gave no verdict within 1 s"),
+        (
+            lambda task, text: threading.Event().wait(5) or True,
+            "rejected",
+            "the test of acceptance gave no verdict within 1 s",
+        ),
         (lambda task, text: json.loads(text), "rejected", "the test of acceptance failed on it: JSONDecodeError"),
     ],
 )

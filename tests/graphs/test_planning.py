@@ -5,6 +5,7 @@ import json
 import random
 import threading
 from collections import Counter
+from threading import Event
 
 import pytest
 from langchain.agents import create_agent
@@ -115,7 +116,7 @@ def test_a_run_that_is_given_up_says_what_was_tried_and_what_was_done():
     assert all(name in result["answer"] for name in [*SCENARIOS["x5"]["abort_names"], "fetch_primary", "parse"])
     assert result["final_state"]["parsed"] is True
     assert tasks_of(result["remaining"]) == ["store_file"]
-    assert result["explanation"].startswith("There is no plan")
+    assert result["explanation"] == "there is no other way to do store"
 
 
 def test_a_budget_of_replans_that_is_used_up_is_the_reason():
@@ -418,9 +419,33 @@ def test_what_the_world_changed_is_in_the_trace_and_in_the_final_state():
 
 
 @pytest.mark.parametrize("sense", [lambda: "raining", lambda: 5, lambda: [("net", "up")]])
-def test_a_hook_that_sees_something_else_than_values_is_told(sense):
-    with pytest.raises(ConfigError, match=r"sense returned .*; return variable -> value, or None"):
-        run(FILE, tools=World().tools(), sense=sense)
+def test_a_hook_that_sees_something_else_than_values_is_a_failure_that_is_told(sense):
+    world = World()
+    result = run(FILE, tools=world.tools(), sense=sense)
+    assert (result["stop"], world.calls) == ("max_replans", [])
+    assert "sense returned" in result["answer"]
+    assert "return variable -> value, or None" in result["answer"]
+
+
+def test_a_hook_that_fails_once_costs_one_mending():
+    world, looks = World(), []
+
+    def sense():
+        looks.append(1)
+        if len(looks) == 3:
+            raise OSError("camera off")
+        return world.sense()
+
+    result = run(FILE, tools=world.tools(), sense=sense)
+    assert (result["success"], result["replans"]) == (True, 1)
+    assert [row["kind"] for row in result["trace"] if row["event"] == "failed"] == ["sense"]
+
+
+def test_a_hook_that_hangs_is_left_behind():
+    hangs = Event()
+    result = run(FILE, tools=World().tools(), sense=hangs.wait, context=PlannerContext(step_seconds=0.1), max_replans=0)
+    hangs.set()
+    assert "sense saw nothing within 0.1 seconds" in result["answer"]
 
 
 def test_a_hook_may_see_nothing():
@@ -876,7 +901,7 @@ def test_wrong_input_is_told(given, words, way):
 
 
 def test_a_planner_without_a_root_says_which_tasks_there_are():
-    with pytest.raises(ConfigError, match=r"No task was given. Name one a line .*ship.*'tasks'"):
+    with pytest.raises(ConfigError, match=r"is named by 'Please deliver it.'. Name one a line .*ship.*'tasks'"):
         run(lifted(), {"messages": [("user", "Please deliver it.")]})
 
 

@@ -114,6 +114,69 @@ def test_dependencies_on_itself_and_on_nothing_are_dropped_and_said():
     )
 
 
+def test_dependencies_that_count_from_zero_are_read_so():
+    said = [{"task": "a"}, {"task": "b", "after": [0]}, {"task": "c", "after": [0, "1"]}]
+    found = break_down(said, "?")
+    assert waits(found) == {"a": [], "b": ["a"], "c": ["a", "b"]}
+    assert found.notes == ("the dependencies count from 0, and were read so",)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [{"task": "a", "after": [0]}, {"task": "b", "after": [1]}],
+        [{"id": 1, "task": "a", "after": [0]}, {"id": 2, "task": "b", "after": [1, 0]}],
+        [{"task": "a"}, {"task": "b", "after": [1]}, {"task": "c", "after": [2, 0]}],
+    ],
+)
+def test_where_a_zero_cannot_be_a_place_the_others_count_from_one(said):
+    assert waits(break_down(said, "?"))["b"] == ["a"]
+
+
+@pytest.mark.parametrize("after", ["none", "None.", "n/a", "-", "nothing", ["none"], "", None, [], "NULL"], ids=str)
+def test_no_dependency_in_words_is_none(after):
+    found = break_down([{"task": "a"}, {"task": "b", "depends_on": after}], "?")
+    assert (waits(found)["b"], found.notes) == ([], ())
+
+
+def test_a_word_before_a_number_is_taken_away_and_nothing_else():
+    found = break_down([{"task": "a"}, {"task": "b", "after": ["no. 1", "nobody else", "steps"]}], "?")
+    assert waits(found)["b"] == ["a"]
+    assert found.notes == ("dropped a dependency of 'b' on a subtask that does not exist: nobody else, steps",)
+
+
+def test_a_dependency_may_be_an_object():
+    said = [{"id": 1, "task": "a"}, {"id": 2, "task": "b", "after": [{"id": 1}]}, {"task": "c", "after": {"task": "b"}}]
+    assert waits(break_down(said, "?")) == {"a": [], "b": ["a"], "c": ["b"]}
+
+
+@pytest.mark.parametrize("number", [10**7, 10**400, "1" * 5_000, float("inf"), float("nan"), -3])
+def test_a_number_that_is_no_place_is_said(number):
+    found = break_down([{"task": "a"}, {"task": "b", "after": [number]}], "?")
+    assert waits(found)["b"] == []
+    assert found.notes[0].startswith("dropped a dependency of 'b' on a subtask that does not exist: ")
+
+
+def test_large_numbers_are_ids_and_endless_ones_are_none():
+    said = [
+        {"id": 1_700_000_000_001, "task": "a"},
+        {"id": 1_700_000_000_002, "task": "b", "after": [1_700_000_000_001]},
+    ]
+    assert waits(break_down(said, "?"))["b"] == ["a"]
+    assert tasks(break_down([{"id": 10**5_000, "task": "a"}], "?")) == ["a"]
+
+
+def test_many_repairs_of_dependencies_are_summed_up():
+    said = [{"task": f"t{n}", "after": list(range(1, 51))} for n in range(50)]
+    notes = break_down(said, "?").notes
+    assert len(notes) == 6
+    assert notes[-1] == "dropped 1270 more dependencies: on themselves, on nothing, or in a cycle"
+
+
+def test_an_empty_reply_is_called_nothing():
+    assert break_down(None, "?").notes[-1].endswith("the whole task is one: 'nothing'")
+
+
 def test_doubles_are_merged_with_all_that_they_wait_for():
     said = [{"task": "a"}, {"task": "b"}, {"task": "c", "after": [1]}, {"task": " C. ", "after": [2], "large": True}]
     found = break_down([*said, {"task": "d", "after": [4]}], "?")

@@ -84,6 +84,20 @@ def test_the_most_urgent_goes_first_whatever_it_costs():
     assert match(needs, {"ann": 1}, team) == {"dear": "ann"}
 
 
+def test_subtasks_that_want_the_same_are_looked_at_once():
+    """The work grows with the kinds of subtasks and the agents, not with subtasks times the square of the agents."""
+    asked = []
+
+    class Counted(dict):
+        def __getitem__(self, name):
+            asked.append(name)
+            return super().__getitem__(name)
+
+    team = Counted({f"w{n}": Standing() for n in range(40)})
+    assert len(match([Need(str(n)) for n in range(50)], dict.fromkeys(team, 0), team)) == 0
+    assert len(asked) == 40
+
+
 def test_nothing_to_match_is_fine():
     assert match([], {"ann": 1}, {"ann": Standing()}) == {}
     assert match([Need("1")], {}, {"ann": Standing()}) == {}

@@ -53,6 +53,16 @@ def test_what_was_never_begun_counts_against_success_and_nothing_else():
     assert (found.makespan, found.success_rate, found.reassignments, set(found.agents)) == (1.0, 0.0, 0, {"ann"})
 
 
+def test_what_only_puts_others_together_does_not_count_as_a_success():
+    trace = [
+        row("1.1", "ann", 0.0, 1.0),
+        row("1.2", "ann", 1.0, 2.0, "late"),
+        row("1", "boss", 2.0, 3.0, after=["1.1", "1.2"]),
+    ]
+    assert (performance(trace, ["1"]).success_rate, performance(trace).success_rate) == (0.5, 0.666667)
+    assert performance(trace, ["1"]).agents["boss"]["done"] == 1
+
+
 def test_an_agent_with_two_subtasks_at_once_is_busy_once():
     found = performance([row("1", "ann", 0.0, 4.0), row("2", "ann", 1.0, 3.0), row("3", "ann", 8.0, 10.0)])
     assert found.agents["ann"] == {"done": 3, "failed": 0, "seconds": 8.0, "busy": 0.6}

@@ -173,6 +173,61 @@ def test_likelier_methods_come_first_and_equal_ones_as_they_stand():
     assert [one.id for one in Domain([Operator("x")], ways).methods_of["go"]] == ["d", "b", "a", "c"]
 
 
+STEPS = [
+    Operator("dear", cost=5, duration=1),
+    Operator("slow", cost=1, duration=9),
+    Operator("quick", cost=1, duration=2),
+    Operator("tenth", cost=0.1),
+    Operator("fifth", cost=0.2),
+    Operator("third", cost=0.3),
+]
+
+
+def tried(*methods, task="go"):
+    return [one.id for one in Domain(STEPS, methods).methods_of[task]]
+
+
+def test_of_equally_likely_methods_the_cheapest_comes_first_then_the_shortest():
+    by_id = {one: Method(one, "go", subtasks=[("s", one)]) for one in ("dear", "slow", "quick")}
+    likely = Method("likely", "go", subtasks=[("s1", "dear"), ("s2", "dear")])
+    unlikely = Method("unlikely", "go", subtasks=[("s", "tenth")], p=0.9)
+    assert tried(unlikely, *by_id.values(), likely) == ["quick", "slow", "dear", "likely", "unlikely"]
+
+
+def test_what_a_method_leads_to_counts_however_deep_and_one_without_an_end_comes_last():
+    ways = [
+        Method("endless", "go", subtasks=[("s", "loop")]),
+        Method("deep", "go", subtasks=[("s", "below0")]),
+        Method("flat", "go", subtasks=[("s1", "dear")]),
+        Method("again", "loop", subtasks=[("s1", "loop")]),
+        *[Method("m", f"below{n}", subtasks=[("s", f"below{n + 1}")]) for n in range(99)],
+        Method("dear", "below99", subtasks=[("s1", "dear"), ("s2", "tenth")]),
+        Method("cheap", "below99", subtasks=[("s1", "slow")]),
+    ]
+    assert tried(*ways) == ["deep", "flat", "endless"]
+    assert tried(*ways, task="below99") == ["cheap", "dear"]
+
+
+def test_equal_methods_stay_as_they_stand_however_their_sums_are_rounded():
+    # 0.1 + 0.2 + 0.3 is more than 0.3 + 0.2 + 0.1 in floating point, also where a task below adds up a part of it.
+    parts = ["tenth", "fifth", "third"]
+    ways = [
+        Method("a", "go", subtasks=[(one, one) for one in parts]),
+        Method("b", "go", subtasks=[(one, one) for one in parts[::-1]]),
+        Method("c", "go", subtasks=[("s1", "two"), ("s2", "third")]),
+        Method("m", "two", subtasks=[("s1", "tenth"), ("s2", "fifth")]),
+    ]
+    assert tried(*ways) == ["a", "b", "c"]
+    assert tried(*reversed(ways)) == ["c", "b", "a"]
+
+
+def test_methods_among_which_a_function_stands_stay_as_they_are_given():
+    # What the function leads to is not known; it may not be taken for free.
+    ways = [Method("dear", "go", subtasks=[("s", "dear")]), Method("any", "go", run=lambda state: ["dear"])]
+    assert tried(*ways) == ["dear", "any"]
+    assert tried(*reversed(ways)) == ["any", "dear"]
+
+
 T = "t"
 
 

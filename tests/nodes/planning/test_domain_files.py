@@ -154,6 +154,31 @@ def test_notes_stay_short():
     assert (len(notes), notes[-1]) == (21, "80 more variables are not in init.")
 
 
+def test_a_key_that_nothing_reads_is_told_inside_primitives_and_methods():
+    case = {
+        "comment": "for people",
+        "primitives": {"ride": {"prob": 0.5, "p": 0.9, "probability": 0.8}},
+        "compounds": {
+            "go": [{"id": "m", "subtasks": [], "weight": 2}],
+            "ship": {"methods": [{"subtasks": []}, {"subtasks": [], "likely": True}]},
+        },
+        "root": {"subtasks": []},
+    }
+    assert read_problem(json.dumps(case)).notes == (
+        "primitives.ride: 'prob' is not read",
+        "primitives.ride: 'probability' is not read",
+        "compounds.go[0]: 'weight' is not read",
+        "compounds.ship.methods[1]: 'likely' is not read",
+    )
+
+
+@pytest.mark.parametrize(("keys", "last"), [(20, "p0: 'x19' is not read"), (21, "2 more keys")])
+def test_of_many_keys_that_nothing_reads_20_notes_are_made(keys, last):
+    notes = read_problem(json.dumps({"primitives": {"p0": {f"x{n}": 1 for n in range(keys)}}})).notes
+    assert len(notes) == 20
+    assert last in notes[-1]
+
+
 def test_keys_that_are_for_people_are_not_read():
     case = {
         **SHIP,

@@ -431,6 +431,7 @@ def test_what_the_reader_stumbles_over_is_one_line(old, new):
     with pytest.raises(ConfigError) as caught:
         read((old, new))
     assert "\n" not in str(caught.value)
+    assert " col" not in str(caught.value)  # Places in a text that was put together here would mislead.
 
 
 def test_an_order_with_a_cycle_is_named():

@@ -1,8 +1,8 @@
-"""Partial orders made total for a first, short search."""
+"""Partial orders made total for a first, short search; and searches that take turns."""
 
 from langgraph_agora.nodes.planning.domain import Domain, Method, Network, Operator
 from langgraph_agora.nodes.planning.linear import domain_in_line, in_line
-from langgraph_agora.nodes.planning.search import find_plan
+from langgraph_agora.nodes.planning.search import Limits, find_plan
 
 
 def test_tasks_keep_their_places_as_far_as_the_order_lets_them():
@@ -26,9 +26,11 @@ def test_the_domain_in_line_is_made_once():
     assert domain_in_line(domain).methods[0].after is None
 
 
-def shopping():
+def shopping(order=(), **options):
     """Two independent trips, each with a recursion that interleaving would multiply."""
-    move = Operator("move", ["?a", "?b"], [("at", "==", "?a"), ("road(?a, ?b)", "==", True)], [("at", "=", "?b")])
+    move = Operator(
+        "move", ["?a", "?b"], [("at", "==", "?a"), ("road(?a, ?b)", "==", True)], [("at", "=", "?b")], cost=1
+    )
     buy = Operator("buy", ["?x", "?a"], [("at", "==", "?a"), ("sells(?x)", "==", "?a")], [("have(?x)", "=", True)])
     stay = Operator("stay", ["?a"], [("at", "==", "?a")])
     methods = [
@@ -40,7 +42,7 @@ def shopping():
     roads = {f"road({one}, {other})": True for one, other in ("ab", "ba", "bc", "cb", "cd", "dc")}
     state = {"at": "a", "sells(milk)": "d", "sells(nails)": "c", **roads}
     tasks = [("t1", ("fetch", "milk")), ("t2", ("fetch", "nails"))]
-    return find_plan(Domain([move, buy, stay], methods, objects={"": places}), state, tasks, order=[])
+    return find_plan(Domain([move, buy, stay], methods, objects={"": places}), state, tasks, order=order, **options)
 
 
 def test_what_needs_no_interleaving_is_found_without_it():
@@ -69,3 +71,76 @@ def test_that_there_is_no_plan_is_not_said_after_the_first_search():
     domain = Domain(steps, ways)
     assert find_plan(domain, {}, [("b", ("tb",)), ("a", ("ta",))], order=[]).names == ["s1", "s0", "s0"]
     assert find_plan(domain, {}, ["tb", "ta"]).reason == "no_plan"
+
+
+# The best plan of tasks without an order
+
+
+def unordered(n, p=1.0, **limits):
+    """Independent tasks, each with a dear way that is tried first and a cheap one."""
+    steps = [Operator("dear", cost=5), Operator("cheap", cost=1)]
+    ways = [Method("a", "t", subtasks=[("s", "dear")], p=1.0), Method("b", "t", subtasks=[("s", "cheap")], p=p)]
+    return find_plan(Domain(steps, ways), {}, ["t"] * n, order=[], optimise="cost", **limits)
+
+
+def test_the_best_plan_of_independent_tasks_is_proven_without_trying_their_interleavings():
+    plan = unordered(10, p=0.5)
+    assert (plan.cost, plan.optimal) == (10, True)
+    assert plan.searched < 1_000
+    assert plan.root.after == ((),) * 10
+
+
+def test_of_a_search_that_is_lost_in_interleavings_the_best_plan_without_them_is_returned():
+    plan = shopping(optimise="cost", limits=Limits(nodes=8_000))
+    assert plan.found
+    assert not plan.optimal
+    assert "a better plan may exist" in plan.explanation
+    assert plan.cost == shopping(order="total", optimise="cost").cost
+
+
+def test_a_limit_without_an_order_leaves_the_best_plan_so_far():
+    plan = unordered(100, p=0.5, limits=Limits(nodes=1_500))
+    assert plan.found
+    assert not plan.optimal
+    assert plan.cost < 500  # Of the first plan.
+
+
+def test_a_plan_that_only_interleaving_makes_cheaper_is_found_after_the_one_in_line():
+    # The cheap way of b needs p, which holds only between the two steps of a.
+    steps = [
+        Operator("open", (), (), [("p", "=", True)]),
+        Operator("close", (), [("p", "==", True)], [("p", "=", False)]),
+        Operator("dear", cost=5),
+        Operator("cheap", (), [("p", "==", True)], cost=1),
+    ]
+    ways = [
+        Method("a", "ta", subtasks=[("s1", "open"), ("s2", "close")]),
+        Method("dear", "tb", subtasks=[("s", "dear")], p=0.9),
+        Method("cheap", "tb", subtasks=[("s", "cheap")], p=0.8),
+    ]
+    plan = find_plan(Domain(steps, ways), {}, ["ta", "tb"], order=[], optimise="cost")
+    assert (plan.names, plan.cost, plan.optimal) == (["open", "cheap", "close"], 1, True)
+    in_line = find_plan(Domain(steps, ways), {}, ["ta", "tb"], optimise="cost")
+    assert (in_line.cost, in_line.optimal) == (5, True)
+
+
+def test_what_is_forbidden_is_forbidden_in_the_first_search_too():
+    steps = [Operator("dear", cost=5), Operator("cheap", cost=1)]
+    ways = [Method(one.name, "t", subtasks=[("s", one.name)]) for one in steps]
+    without = [(("t",), "cheap")]
+    plan = find_plan(Domain(steps, ways), {}, ["t", "t"], order=[], optimise="cost", without=without)
+    assert (plan.names, plan.cost, plan.optimal) == (["dear", "dear"], 10, True)
+
+
+def test_a_search_that_pauses_for_another_takes_no_failure_for_granted():
+    # t comes back to itself at once, and that way fails; t itself has not failed when the long way has had its turn.
+    bits = range(14)
+    steps = [Operator(f"set{bit}{value}", (), (), [(f"b{bit}", "=", value)]) for bit in bits for value in (0, 1)]
+    steps += [Operator("never", (), [("no", "==", True)]), Operator("step")]
+    ways = [Method(f"v{v}", f"bit{bit}", subtasks=[("s", f"set{bit}{v}")]) for bit in bits for v in (0, 1)]
+    ways += [
+        Method("loop", "t", subtasks=[("s", "t")], p=1.0),
+        Method("long", "t", subtasks=[*[(f"s{bit}", f"bit{bit}") for bit in bits], ("last", "never")], p=0.9),
+        Method("short", "t", subtasks=[("s", "step")], p=0.5),
+    ]
+    assert find_plan(Domain(steps, ways), {}, ["t"]).names == ["step"]
