@@ -341,20 +341,24 @@ class Domain:
         return list(dict.fromkeys(name for names in own for name in names))
 
     def _cheapest_first(self) -> None:
-        """Sort equally likely methods by the least cost, then the least duration of what they lead to."""
+        """Sort equally likely methods by the least cost, then the least duration of what they lead to.
+
+        Only by what the domain speaks of: where no operator costs anything, or all take as long, the author's order
+        says what is to be tried first, such as "nothing is left to do" behind what does something.
+        """
+        speaks = [len({getattr(one, what) for one in self.operators}) > 1 for what in ("cost", "duration")]
         tied = [
             name
             for name, ways in self.methods_of.items()
             if len({way.p for way in ways}) < len(ways) and all(way.run is None for way in ways)
         ]
-        if not tied:  # Most domains of Python functions: nothing has to be computed.
+        if not tied or not any(speaks):  # Nothing has to be computed.
             return
-        cost, duration = Prices(self, "cost"), Prices(self, "duration")
+        prices = [Prices(self, what) for what, known in zip(("cost", "duration"), speaks, strict=True) if known]
         for name in tied:
             # Rounded: sums that were added up in different orders are equal all the same.
             keys = {
-                one.id: (-one.p, round(cost.below(one), 9), round(duration.below(one), 9))
-                for one in self.methods_of[name]
+                one.id: (-one.p, *[round(price.below(one), 9) for price in prices]) for one in self.methods_of[name]
             }
             self.methods_of[name] = tuple(sorted(self.methods_of[name], key=lambda one: keys[one.id]))
 

@@ -38,12 +38,9 @@ def find_plan(
     """Return a plan for tasks in a state, or why there is none.
 
     Methods are tried by their probability, equally likely ones by the least cost, then the least duration of what they
-    lead to, then in the order of the domain (see `Domain`); every choice is revised when what follows fails, also one
-    inside a task that was finished. With `optimise` the first plan is improved (branch and bound) until it is proven
-    best, or the limits end the search: then the best so far is returned, `optimal` false.
-
-    Where tasks are not ordered, a short search without interleaving comes first: its plan is returned, or with
-    `optimise` is what the whole search has to improve.
+    lead to (where operators differ in it), then in the order of the domain (see `Domain`). Every choice is revised when
+    what follows fails, also one inside a task that was finished. With `optimise` the first plan is improved (branch and
+    bound) until it is proven best, or the limits end the search: then the best so far is returned, `optimal` false.
 
     Args:
         domain: What can be done.

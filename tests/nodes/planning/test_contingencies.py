@@ -326,7 +326,7 @@ def test_what_waits_for_the_task_waits_for_the_other_way():
 def test_another_way_may_be_quicker():
     domain = Domain(
         [Operator("first", duration=2, **SHAKY), Operator("then", duration=10), Operator("instead")],
-        [way("a", "t", "first", "then"), way("b", "t", "instead")],
+        [way("a", "t", "first", "then"), way("b", "t", "instead", p=0.9)],
     )
     [one] = planned(domain, {}, ["t"]).contingencies
     assert (one.extra_duration, one.extra_makespan) == (-9, -9)
@@ -415,8 +415,8 @@ def test_a_contingency_can_be_carried_out_where_it_would_be_needed():
                 anew=len(one.reopened) > 1,
                 up=one.replaces != failed.parent,
             )
-    assert seen["all"] > 90
-    assert min(seen.values()) > 6, seen
+    assert seen["all"] > 60
+    assert min(seen.values()) > 3, seen
 
 
 def pairs(network):

@@ -262,6 +262,13 @@ def test_a_network_that_grows_in_all_directions_ends_with_its_limit_in_less_than
     assert done.stdout.split() == ["limit", "20001"]
 
 
+def test_a_way_back_that_costs_nothing_does_not_keep_the_best_plan_from_being_proven():
+    case = endless(1, 0.5)
+    case["primitives"]["stop"]["cost"] = 1
+    plan = plan_of(case, optimise="cost", limits=NODES)
+    assert (plan.cost, plan.optimal) == (1, True)
+
+
 # Limits
 
 
@@ -273,8 +280,11 @@ def test_seconds_are_measured_with_the_clock_that_is_given():
 
 
 def test_a_limit_with_a_plan_in_hand_gives_the_plan_and_says_that_a_better_one_may_exist():
+    # Whether the free way can be used in one of the endlessly many states is not known.
     case = endless(1, 0.5)
     case["primitives"]["stop"]["cost"] = 1
+    case["primitives"]["free"] = {"pre": [["k", "<", 0]]}
+    case["compounds"]["t"].append({"id": "free", "subtasks": [["1", "free"]], "p": 0.4})
     plan = plan_of(case, optimise="cost", limits=NODES)
     assert plan.found
     assert not plan.optimal
