@@ -201,7 +201,11 @@ def _performed(
         if able_too and failure[0] not in ("budget", "timeout", "precondition"):  # Another agent may do it.
             return Again({"call": call, **{key: row[key] for key in ("attempts", "errors", "usage")}})
         return _failed(epoch, step, row, *failure)
-    missing = yield from _missing(epoch, step, before)
+    try:
+        missing = yield from _missing(epoch, step, before)
+    except SenseFailed as error:  # The call succeeded: to make it once more because nobody could look would be worse.
+        missing = ""
+        row["errors"].append(str(error))
     if missing:
         return _failed(epoch, step, row, "effect", f"the call succeeded, but {missing}")
     epoch.tell(step, "done", worker, row["output"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from ...errors import ConfigError, nearest
@@ -302,7 +303,7 @@ class Domain:
         """All tasks that it knows."""
         return [*self.operator, *self.methods_of]
 
-    @property
+    @cached_property
     def is_declared(self) -> bool:
         """Whether its operators are data, so that the state is `Facts` and what they read and write is known."""
         return all(one.run is None for one in self.operators)

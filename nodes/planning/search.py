@@ -90,6 +90,7 @@ def find_plan(
             first = _in_line(domain, start, network, limits, prices, clock)
             if without or done:
                 first.restrict(frozenset(without), done)
+            first.prefer = prefer
             plan = first.run()
             if plan.found and optimise is None:
                 return Plan(domain, plan.start, nodes=plan.nodes, root=network, searched=plan.searched)
