@@ -287,7 +287,7 @@ def _line(name: str, wanted: Need) -> str:
     call = shown(name, tuple([key for key, _ in parameters])) if parameters is not None else f"{name}(...)"
     if name in domain.operator:
         one = domain.operator[name]
-        needs, changes = map(said_of, one.pre), map(said_of, one.eff)  # type: ignore[arg-type]
+        needs, changes = map(said_of, one.pre), map(said_of, one.eff)
     else:
         needs, changes = map(said_of, ()), map(said_of, domain.goals.get(name, ((), ()))[1])
     parts = [f"needs {words}" for words in [", ".join(needs)] if words]
@@ -302,7 +302,7 @@ def _facts(wanted: Need) -> str:
         return shorten(clean(repr(state)), 2_000)
     terms: list[Term] = [*wanted.goal]
     for one in wanted.domain.operators:
-        terms += one.pre  # type: ignore[arg-type]
+        terms += one.pre
     named = {term.name for term in terms}
     rows = [(name, args, value) for name, table in state.tables.items() for args, value in table.items()]
     rows.sort(key=lambda row: row[0] not in named)  # Stable: only what nothing speaks of goes to the end.

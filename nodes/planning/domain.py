@@ -13,7 +13,7 @@ from .estimates import Prices
 from .facts import Args, Facts, shown
 from .matching import bindings
 from .needs import Early
-from .terms import Term, Triple, applied, known, read_condition, read_effect
+from .terms import Term, applied, known, read_condition, read_effect
 
 Order = str | Sequence[Sequence[str]]  # "total", or pairs (before, after) of the ids of subtasks
 Ground = tuple[Any, ...]  # A ground task: its name, then its arguments.
@@ -85,9 +85,9 @@ class Operator:
     """
 
     name: str
-    parameters: Sequence[Any] = ()
-    pre: Sequence[Triple | Term] = ()
-    eff: Sequence[Triple | Term] = ()
+    parameters: Sequence[Any] = ()  # Whatever these are given as, they are pairs and `Term`s afterwards.
+    pre: Sequence[Any] = ()
+    eff: Sequence[Any] = ()
     duration: float = 1
     cost: float = 0
     p: float = 1.0
@@ -111,7 +111,7 @@ class Operator:
         if not isinstance(self.resources, Mapping):
             raise ConfigError(f"{where}: resources was {self.resources!r}; give name -> how much.")
         set_(self, "resources", {k: _at_least_0(v, f"resource {k}", where) for k, v in self.resources.items()})
-        _only(self.parameters, (*self.pre, *self.eff), where)  # type: ignore[arg-type]
+        _only(self.parameters, (*self.pre, *self.eff), where)
 
     def apply(self, state: Any, args: Args) -> Any:
         """The state after it, or None where it cannot be applied."""
@@ -131,8 +131,8 @@ class Operator:
                 raise ConfigError(_arity(self.name, self.parameters, args))
             binding = dict(zip([name for name, _ in self.parameters], args, strict=True))
             ground = (
-                tuple([one.bound(binding) for one in self.pre]),  # type: ignore[union-attr]
-                tuple([one.bound(binding) for one in self.eff]),  # type: ignore[union-attr]
+                tuple([one.bound(binding) for one in self.pre]),
+                tuple([one.bound(binding) for one in self.eff]),
             )
             self._ground[args] = ground
         return ground
@@ -168,8 +168,8 @@ class Method:
     id: str
     task: str
     parameters: Sequence[Any] = ()
-    conditions: Sequence[Triple | Term] = ()
-    subtasks: Sequence[Any] = ()
+    conditions: Sequence[Any] = ()
+    subtasks: Any = ()
     order: Order = "total"
     p: float = 1.0
     run: Callable[..., Any] | None = None
@@ -190,7 +190,7 @@ class Method:
         set_(self, "arity", len(self.parameters) if self.arity < 0 else self.arity)
         if self.run is not None and (self.conditions or self.subtasks):
             raise ConfigError(f"{where}: give conditions and subtasks, or run; both were given.")
-        _only(self.parameters, self.conditions, where)  # type: ignore[arg-type]
+        _only(self.parameters, self.conditions, where)
         names = {name for name, _ in self.parameters}
         for key, (_, *args) in self.subtasks:
             for arg in args:
@@ -218,8 +218,8 @@ class Method:
             raise ConfigError(_arity(self.task, self.parameters[: self.arity], args))
         if self.parameters:
             return self._bound(state, args, domain, early)
-        if all(one.holds(state) for one in self.conditions):  # type: ignore[union-attr]
-            return (Network(self.subtasks, self.after),)  # type: ignore[arg-type]
+        if all(one.holds(state) for one in self.conditions):
+            return (Network(self.subtasks, self.after),)
         return ()
 
     def _bound(self, state: Any, args: Args, domain: Domain, early: Early) -> Iterator[Network]:

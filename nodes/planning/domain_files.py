@@ -266,12 +266,12 @@ def _notes(domain: Domain, init: Mapping[str, Any]) -> Iterator[str]:
     """
     declared = {atom(name).name for name in init}
     tests = [*((one.name, one.pre) for one in domain.operators), *((one.id, one.conditions) for one in domain.methods)]
-    read = {term.name: name for name, terms in tests for term in terms if term.args is not None}  # type: ignore[union-attr]
+    read = {term.name: name for name, terms in tests for term in terms if term.args is not None}
     written: dict[str, str] = {}
     changed: dict[str, str] = {}
     for one in domain.operators:
         for term in one.eff:
-            (written if term.sign == "=" else changed).setdefault(term.name, one.name)  # type: ignore[union-attr]
+            (written if term.sign == "=" else changed).setdefault(term.name, one.name)
     for name, by in changed.items():
         if name not in declared and name not in written:
             allowed = sorted(declared | set(written))
@@ -397,7 +397,7 @@ def _method_data(one: Method, own: Sequence[tuple[str, str]]) -> dict[str, Any]:
     if one.parameters:
         data["parameters"] = _parameters_data([(renamed[name], type_) for name, type_ in one.parameters])
     if one.conditions:
-        data["conditions"] = [_triple(term.bound(renamed)) for term in one.conditions]  # type: ignore[union-attr]
+        data["conditions"] = [_triple(term.bound(renamed)) for term in one.conditions]
     data["subtasks"] = [[key, *[renamed.get(part, part) for part in task]] for key, task in one.subtasks]
     if one.order != "total":
         data["order"] = [list(pair) for pair in one.order]

@@ -251,7 +251,7 @@ def _every(method: Method, state: Facts, args: Args, domain: Domain) -> Iterator
     free = [domain.of_type(type_) for _, type_ in method.parameters[method.arity :]]
     for rest in product(*free):
         binding = dict(zip([name for name, _ in method.parameters], [*args, *rest], strict=True))
-        if all(one.bound(binding).holds(state) for one in method.conditions):  # type: ignore[union-attr]
+        if all(one.bound(binding).holds(state) for one in method.conditions):
             yield binding
 
 

@@ -104,11 +104,11 @@ def relevant(wanted: Need, most: int) -> list[str]:
     speaks_of = {term.name for term in wanted.goal}
     while True:
         left = [operator[name] for name in wanted.names if name in operator and name not in found]
-        layer = [one for one in left if any(term.name in speaks_of for term in one.eff)]  # type: ignore[union-attr]
+        layer = [one for one in left if any(term.name in speaks_of for term in one.eff)]
         if not layer:
             break
         found |= dict.fromkeys(one.name for one in reversed(layer))
-        speaks_of |= {term.name for one in layer for term in one.pre}  # type: ignore[union-attr]
+        speaks_of |= {term.name for one in layer for term in one.pre}
     rest = [name for name in wanted.names if name not in found]
     return [*list(found)[:most][::-1], *rest[: max(0, most - len(found))]]
 
@@ -192,7 +192,7 @@ def _things(domain: Domain, task: Ground, state: Any) -> Iterator[Any]:
     terms += [term for one in domain.methods for term in one.conditions]
     terms += [term for _, goal in domain.goals.values() for term in goal]
     for term in terms:
-        yield from _inside([*(term.args or ()), term.value])  # type: ignore[union-attr]
+        yield from _inside([*(term.args or ()), term.value])
     for method in domain.methods:
         for _, subtask in method.subtasks:
             yield from subtask[1:]

@@ -33,7 +33,7 @@ class Needs:
 
     def __init__(self, domain: Domain) -> None:
         self.domain, self.is_declared = domain, domain.is_declared
-        self.changing = {one.name for operator in domain.operators for one in operator.eff}  # type: ignore[union-attr]
+        self.changing = {one.name for operator in domain.operators for one in operator.eff}
         self.always: dict[str, Terms | None] = {}
         self.now: dict[str, Terms | None] = {}
         if self.is_declared:

@@ -123,7 +123,7 @@ class _Judge:
         wrong = list(self._family(node.id, where, Network(tuple(tasks), method.after), ends))
         yield from wrong
         if not wrong and not self._applies(method, binding, state):
-            terms = [one.bound(binding) for one in method.conditions]  # type: ignore[union-attr]
+            terms = [one.bound(binding) for one in method.conditions]
             unmet = [str(one) for one in terms if not one.parameters() and not one.holds(state)]
             yield f"{where} cannot be used: {', '.join(unmet) or 'no objects fit'}{' does not hold' if unmet else ''}."
 
@@ -148,7 +148,7 @@ class _Judge:
             if self.types[type_] and type_ and binding[name] not in self.types[type_]:
                 return False
         if not open_:
-            return all(one.bound(binding).holds(state) for one in method.conditions)  # type: ignore[union-attr]
+            return all(one.bound(binding).holds(state) for one in method.conditions)
         asked = replace(method, parameters=[*known, *open_], arity=len(known), subtasks=(), order="total")
         values = tuple([binding[name] for name, _ in known])
         return next(iter(bindings(asked, state, values, self.domain)), None) is not None
