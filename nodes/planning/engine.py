@@ -105,6 +105,7 @@ class Search:
         self.unconditional = {k for k, ways in domain.methods_of.items() if all(way.is_unconditional for way in ways)}
         self.nodes = self.dead_ends = 0
         self.look = min(BETWEEN, self.most + 1)  # The number of nodes at which the limits are looked at next.
+        self.first_end: tuple[Ground, Any] | None = None  # A task that could not be done, and the state in which.
         self.open: dict[Ground, Any] = {}  # Tasks that could not be done, and the state in which.
         self.pause = math.inf  # After how many search nodes it is another one's turn.
         self.allowed: float = 0  # How often a task may come back in the same state among its ancestors.
@@ -204,11 +205,12 @@ class Search:
                 elif (operator := operators.get(task[0])) is None:
                     break
                 else:
-                    state = operator.apply(state, task[1:])
-                    if state is None:
+                    after = operator.apply(state, task[1:])
+                    if after is None:
                         self._dead_end((cell,), state)
                         alive = False
                     else:
+                        state = after
                         self.nodes += 1
                         alive = self.nodes < self.look or self._goes_on(cell[1].task)
                     threads, trail = ((cell[3],) if cell[3] else ()), (cell, trail)
@@ -397,6 +399,8 @@ class Search:
         A way to do it that somebody makes up can be judged by the goal.
         """
         self.dead_ends += 1
+        if self.dead_ends == 1:
+            self.first_end = (threads[0][0], state)
         if self.dead_ends > LOOKED_AT:
             return
         for task, node, *_ in threads:
@@ -451,11 +455,26 @@ class Search:
         cycle = f" A task comes back to itself: {words}." if words else ""
         if not self.stopped:
             tried = f"all {self.nodes:,} search nodes failed" if self.nodes else "nothing can be done at the start"
-            why = f"There is no plan: {tried}.{cycle}"
+            why = f"There is no plan: {tried}.{self._in_the_way()}{cycle}"
             return self._failed("no_plan", why)
         under = f", with {shown(self.last[0], self.last[1:])} under way" if self.last else ""
         why = f"No plan was found within {self.stopped}{under}; there may be one.{cycle}"
         return self._failed("limit", why)
+
+    def _in_the_way(self) -> str:
+        """What the search met first, in words: it is often what the author has overlooked."""
+        if self.first_end is None:
+            return ""
+        task, state = self.first_end
+        name = "the goal" if isinstance(task[0], tuple) else shown(task[0], task[1:])
+        operator = self.domain.operator.get(task[0])
+        if operator is None or operator.run is not None:
+            return f" The first thing in the way: {name} cannot be done."
+        words = []
+        for one in operator.unmet(state, task[1:]):
+            value = state.value(one.name, one.args or ())
+            words.append(f"{one} (it is {'null' if value is None else value})")
+        return f" The first thing in the way: {name} needs {' and '.join(words)}." if words else ""
 
     def _failed(self, reason: str, why: str) -> Plan:
         return Plan(

@@ -269,6 +269,20 @@ def test_a_way_back_that_costs_nothing_does_not_keep_the_best_plan_from_being_pr
     assert (plan.cost, plan.optimal) == (1, True)
 
 
+def test_without_a_plan_the_first_thing_in_the_way_is_named():
+    ride = Operator("ride", pre=[("ticket", "==", True), ("budget", ">=", 80)])
+    domain = Domain([ride, Operator("pay")], [Method("m", "go", subtasks=[("s1", "pay"), ("s2", "ride")])])
+    for tasks in (["pay", "ride"], ["go"]):
+        found = find_plan(domain, {"budget": 50}, tasks)
+        assert found.reason == "no_plan"
+    words = find_plan(domain, {"budget": 50}, ["pay", "ride"]).explanation
+    assert words.endswith(
+        "The first thing in the way: ride needs ticket == True (it is null) and budget >= 80 (it is 50)."
+    )
+    empty = find_plan(Domain([Operator("pay")], tasks=["go"]), {}, ["go"]).explanation
+    assert empty == "There is no plan: nothing can be done at the start. The first thing in the way: go cannot be done."
+
+
 # Limits
 
 
