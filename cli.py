@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from .cli_plan import plan_app
-from .cli_run import failed, run_app
+from .cli_run import run_app
+from .cli_stream import failed
 from .cli_tools import tools_app
 from .errors import AgoraError, ConfigError, nearest
 from .graphs import PATTERNS

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import sys
-from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from .cli_stream import budget_of, run_graph, words_of
 from .cli_tools import AsJson, Plot, cap_of, check_plot, text_of
 from .errors import ConfigError
-
-if TYPE_CHECKING:
-    from .budget import Budget
-    from .nodes.run import RunContext
-
-BROKEN = ("error", "interrupted")  # Stops of a run that came to no end; what is there is only told.
-UNDONE = ("failed", "no_plan", "limit", "exhausted", "max_replans")  # Of one that did not do what was asked.
 
 run_app = typer.Typer(no_args_is_help=True, help="Run a pattern on a question.")
 
 Model = Annotated[
     str, typer.Option("--model", "-m", help="embedded, ollama:NAME, openai:NAME, ... (see: agora models).")
 ]
-
-
 BudgetCalls = Annotated[int | None, typer.Option(help="Model calls in all.")]
 BudgetTokens = Annotated[int | None, typer.Option(help="Tokens in and out together.")]
 BudgetSeconds = Annotated[float | None, typer.Option(help="Seconds in all.")]
@@ -62,8 +50,8 @@ def run_react(
     from .nodes.react import ReactContext
     from .tools import calculate, create_search, load_mcp
 
-    asked = _asked(question, 'agora run react "What is 17 * 23?"')
-    budget = _budget(budget_calls, budget_tokens, budget_seconds)
+    asked = words_of(question, 'agora run react "What is 17 * 23?"')
+    budget = budget_of(budget_calls, budget_tokens, budget_seconds)
     with Console(stderr=as_json, quiet=as_json).status(
         "reading the documents and starting the tools" if docs or mcp else "loading the tools"
     ):
@@ -71,7 +59,7 @@ def run_react(
     builder = create_react(tools, max_steps=max_steps, loop_guard=loop_guard)
     context = ReactContext(model=model, model_seconds=model_seconds, tool_seconds=tool_seconds)
     graph = builder.compile(name="react")
-    return _run(graph, asked, context, budget, as_json, trace)
+    return run_graph(graph, asked, context, budget, as_json, trace)
 
 
 @run_app.command("consensus")
@@ -101,8 +89,8 @@ def run_consensus(
     from .graphs.consensus import create_consensus, faults_from, panel
     from .nodes.deliberation import ConsensusContext
 
-    asked = _asked(question, 'agora run consensus "Which colour has the sky?"')
-    budget = _budget(budget_calls, budget_tokens, budget_seconds)
+    asked = words_of(question, 'agora run consensus "Which colour has the sky?"')
+    budget = budget_of(budget_calls, budget_tokens, budget_seconds)
     builder = create_consensus(
         panel(agents),
         protocol=protocol,
@@ -114,7 +102,7 @@ def run_consensus(
         options=option or (),
     )
     context = ConsensusContext(model=model, model_seconds=model_seconds)
-    return _run(builder.compile(name="consensus"), asked, context, budget, as_json, trace)
+    return run_graph(builder.compile(name="consensus"), asked, context, budget, as_json, trace)
 
 
 @run_app.command("auction")
@@ -143,8 +131,8 @@ def run_auction(
     from .nodes.deliveries import AuctionContext
     from .tools import calculate
 
-    asked = _asked(task, 'agora run auction "Write a line about the sea."')
-    budget = _budget(budget_calls, budget_tokens, budget_seconds)
+    asked = words_of(task, 'agora run auction "Write a line about the sea."')
+    budget = budget_of(budget_calls, budget_tokens, budget_seconds)
     builder = create_auction(
         [replace(agent, tools=(calculate,)) for agent in panel(agents)],
         kind=kind,
@@ -155,7 +143,7 @@ def run_auction(
         acceptance=acceptance,
     )
     context = AuctionContext(model=model, model_seconds=model_seconds, work_seconds=work_seconds)
-    return _run(builder.compile(name="auction"), asked, context, budget, as_json, trace)
+    return run_graph(builder.compile(name="auction"), asked, context, budget, as_json, trace)
 
 
 @run_app.command("hierarchy")
@@ -184,8 +172,8 @@ def run_hierarchy(
     from .graphs.hierarchy import create_hierarchy
     from .nodes.teamwork import HierarchyContext
 
-    asked = _asked(task, 'agora run hierarchy "Write a page about the sea." --agents examples/team.yaml')
-    budget = _budget(budget_calls, budget_tokens, budget_seconds)
+    asked = words_of(task, 'agora run hierarchy "Write a page about the sea." --agents examples/team.yaml')
+    budget = budget_of(budget_calls, budget_tokens, budget_seconds)
     builder = create_hierarchy(
         _team(agents),
         max_depth=max_depth,
@@ -194,7 +182,7 @@ def run_hierarchy(
     )
     context = HierarchyContext(model=model, model_seconds=model_seconds, work_seconds=work_seconds)
     graph = builder.compile(InMemorySaver() if approve else None, name="hierarchy")
-    return _run(graph, asked, context, budget, as_json, trace)
+    return run_graph(graph, asked, context, budget, as_json, trace)
 
 
 @run_app.command("planner")
@@ -242,8 +230,8 @@ def run_planner(
     from .nodes.plan_state import PlannerContext
     from .tools import calculate, create_search, load_mcp
 
-    asked = _asked(goal, 'agora run planner "What is 17 * 23, and half of it?"')
-    budget = _budget(budget_calls, budget_tokens, budget_seconds)
+    asked = words_of(goal, 'agora run planner "What is 17 * 23, and half of it?"')
+    budget = budget_of(budget_calls, budget_tokens, budget_seconds)
     if domain is None and (agents or change or save):
         raise ConfigError("--agents, --change and --save go with --domain FILE.")
     tools = [*([create_search(docs)] if docs else []), *(load_mcp(mcp) if mcp else [])]
@@ -263,7 +251,7 @@ def run_planner(
         proposals=proposals,
     )
     graph = builder.compile(InMemorySaver() if approve else None, name="planner")
-    return _run(graph, asked, context, budget, as_json, trace, partial(write_domain, save) if save else None)
+    return run_graph(graph, asked, context, budget, as_json, trace, partial(write_domain, save) if save else None)
 
 
 @run_app.command("negotiation")
@@ -295,10 +283,10 @@ def run_negotiation(
     from .nodes.negotiating import NegotiationContext
     from .nodes.scenario_files import read_scenario
 
-    asked = _asked(about, 'agora run negotiation "Sell the bicycle." --issue price=50..150/10 --issue lock=yes,no')
+    asked = words_of(about, 'agora run negotiation "Sell the bicycle." --issue price=50..150/10 --issue lock=yes,no')
     if (issue is None) == (scenario is None):
         raise ConfigError("Give either --issue, as often as there are issues, or --scenario FILE.")
-    budget = _budget(budget_calls, budget_tokens, budget_seconds)
+    budget = budget_of(budget_calls, budget_tokens, budget_seconds)
     terms = read_scenario(text_of(scenario), str(scenario)) if scenario else None
     builder = create_negotiation(
         panel(",".join(terms.preferences) if terms else agents),
@@ -315,7 +303,7 @@ def run_negotiation(
         check_plot(plot)
     context = NegotiationContext(model=model, model_seconds=model_seconds)
     drawing = partial(_plot_negotiation, plot) if plot else None
-    return _run(builder.compile(name="negotiation"), asked, context, budget, as_json, trace, drawing)
+    return run_graph(builder.compile(name="negotiation"), asked, context, budget, as_json, trace, drawing)
 
 
 @run_app.command("resolution")
@@ -347,10 +335,10 @@ def run_resolution(
     from .nodes.json_text import read_json_text
     from .nodes.resolving import ResolutionContext
 
-    asked = _asked(about, 'agora run resolution "Tea or coffee?" --option tea --option coffee')
+    asked = words_of(about, 'agora run resolution "Tea or coffee?" --option tea --option coffee')
     if conflict and option:
         raise ConfigError("Give either --option or --conflict FILE.")
-    budget = _budget(budget_calls, budget_tokens, budget_seconds)
+    budget = budget_of(budget_calls, budget_tokens, budget_seconds)
     known = read_json_text(text_of(conflict), str(conflict)) if conflict else {"options": option} if option else None
     builder = create_resolution(
         panel(agents),
@@ -361,7 +349,7 @@ def run_resolution(
         rounds=rounds,
     )
     context = ResolutionContext(model=model, model_seconds=model_seconds)
-    return _run(builder.compile(name="resolution"), asked, context, budget, as_json, trace)
+    return run_graph(builder.compile(name="resolution"), asked, context, budget, as_json, trace)
 
 
 def _team(given: str) -> list[Any]:
@@ -396,102 +384,3 @@ def _plot_negotiation(path: Path, result: dict[str, Any]) -> None:
 
     scenario = scenario_from(result["scenario"])
     write_negotiation(scenario, result["offers"], result["deal"], path)
-
-
-def _budget(calls: int | None, tokens: int | None, seconds: float | None) -> Budget:
-    from .budget import Budget
-
-    return Budget(max_calls=calls, max_tokens=tokens, max_seconds=seconds)
-
-
-def _asked(question: str, example: str) -> str:
-    asked = sys.stdin.read() if question == "-" else question
-    if not asked.strip():
-        raise ConfigError(f"There is no question. Give one: {example}")
-    return asked
-
-
-def failed(message: str, code: int) -> int:
-    """Say in one line what went wrong, and return the exit code."""
-    sys.stderr.write(f"agora: {' '.join(message.split())}\n")
-    return code
-
-
-def _run(
-    graph: Any,
-    question: str,
-    context: RunContext,
-    budget: Budget,
-    as_json: bool,
-    trace: Path | None,
-    plot: Callable[[dict[str, Any]], None] | None = None,
-) -> int:
-    """Stream a graph on a question; draw it, trace it, print the result. Returns the exit code."""
-    from .display import Display, TraceFile, interrupted, outputs
-    from .models import load_model
-    from .nodes.run import checked_seconds
-
-    checked_seconds(context, *(field.name for field in fields(context) if field.name.endswith("_seconds")))
-    console = Console(stderr=as_json, quiet=as_json)
-    rows: dict[str, list[dict[str, Any]]] = {}
-    with TraceFile(trace) as file:  # Before the model is loaded, which may take long.
-        with console.status("loading the model"):
-            load_model(context.model)
-        display = Display(console)
-        try:
-            with display.working():
-                state = asyncio.run(_follow(graph, question, context, budget, display, file, rows))
-            result = outputs(state)
-        except KeyboardInterrupt:
-            result = interrupted(rows)
-        file.write({"result": {key: value for key, value in result.items() if key not in rows}})
-    broken = result["stop"] in BROKEN
-    if as_json:
-        sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
-    elif not broken:
-        display.result(result)
-    if plot and not broken:
-        plot(result)
-    if broken:
-        kept = f" The trace is in {trace}." if trace else ""
-        done = ", ".join(f"{len(some)} {key}" for key, some in rows.items()) or "0 steps"
-        failed(f"{result['error']} after {done}.{kept}", 1)
-    return 1 if broken or result["stop"] in UNDONE else 0
-
-
-async def _follow(
-    graph: Any, question: str, context: Any, budget: Any, display: Any, file: Any, rows: dict[str, list[dict[str, Any]]]
-) -> dict[str, Any]:
-    """Stream a graph; rows are kept as they come.
-
-    Async, because a sync stream that is interrupted first waits for the model call under way.
-    """
-    from langgraph.types import Command
-
-    from .cli_people import decisions_on
-    from .display import row_of
-
-    state: dict[str, Any] = {}
-    given: Any = {"messages": [("user", question)]}
-    while given is not None:
-        stream = graph.astream(
-            given,
-            {"callbacks": [budget], "configurable": {"thread_id": "run"}},
-            context=context,
-            stream_mode=["custom", "values"],
-            output_keys=graph.output_channels,
-            subgraphs=True,
-        )
-        async for within, mode, part in stream:
-            if mode == "values":
-                state = state if within else part
-                continue
-            display.show(part)
-            if (found := row_of(part)) is not None:
-                key, row = found
-                rows.setdefault(key, []).append(row)
-                file.write({"within": part["agent"], **row} if within and part["agent"] != graph.name else row)
-        asked = state.get("__interrupt__")
-        with display.paused():
-            given = Command(resume=decisions_on(asked)) if asked else None
-    return state
