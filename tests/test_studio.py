@@ -17,7 +17,8 @@ CONTEXT = {"model_seconds": 600.0}  # The machine may be busy.
 # What a user adds: the graph as a part of one's own, and a tool that waits for a person.
 MINE = """
 from langgraph.graph import START, StateGraph
-from langgraph_agora import create_react
+from langgraph_agora import create_planner, create_react
+from langgraph_agora.nodes.planning import Domain, Method, Operator
 from langgraph_agora.nodes.react import ReactState
 from langgraph_agora.testing import ScriptedModel
 from langgraph_agora.tools import calculate
@@ -25,6 +26,9 @@ from langgraph_agora.tools import calculate
 SCRIPT = [{"action": "calculate", "input": "6 * 7"}, {"action": "final_answer", "input": "It is 42."}]
 model = ScriptedModel(2 * SCRIPT)  # For two runs.
 approving = create_react([calculate], approve=["calculate"], model=model).compile(name="approving")
+boil, brew = Operator("boil", eff=[("hot", "=", True)]), Operator("brew", pre=[("hot", "==", True)])
+domain = Domain([boil, brew], [Method("classic", "tea", subtasks=[("s1", "boil"), ("s2", "brew")])])
+tea = create_planner(domain, approve=["brew"]).compile(name="tea")
 outer = StateGraph(ReactState).add_node("agent", approving).add_edge(START, "agent").compile(name="outer")
 """
 
@@ -34,7 +38,7 @@ def server(tmp_path_factory):
     """The repository's langgraph.json, with two graphs of a user added; the server writes into its folder."""
     folder = tmp_path_factory.mktemp("studio")
     config = json.loads((ROOT / "langgraph.json").read_text())
-    config["graphs"] |= {"approving": "./mine.py:approving", "outer": "./mine.py:outer"}
+    config["graphs"] |= {name: f"./mine.py:{name}" for name in ("approving", "outer", "tea")}
     (folder / "langgraph.json").write_text(json.dumps(config))
     (folder / "mine.py").write_text(MINE)
     command = ("langgraph_cli", "dev", "--no-browser", "--no-reload")
@@ -143,6 +147,29 @@ def test_a_conflict_is_resolved_over_http(server):
     values = client.threads.get_state(thread)["values"]
     assert (values["strategy"], values["stop"]) == ("weighted_compromise", "resolved")
     assert values["messages"][-1]["content"] == values["answer"]
+    assert "BlockingError" not in log.read_text()
+
+
+def test_a_plan_is_made_of_the_tools_and_carried_out_over_http(server):
+    client, log = server
+    asked = {"messages": [{"role": "user", "content": QUESTION}]}
+    thread, result = run(client, "planning", input=asked, context=CONTEXT)
+    assert "__error__" not in result, result
+    values = client.threads.get_state(thread)["values"]
+    assert values["stop"] in ("done", "exhausted", "max_replans")
+    assert values["plan"]["found"]
+    assert values["messages"][-1]["content"] == values["answer"]
+    assert "BlockingError" not in log.read_text()
+
+
+def test_a_step_of_a_plan_waits_for_a_person_over_http(server):
+    client, log = server
+    thread, waiting = run(client, "tea", input={"tasks": ["tea"]})
+    (asked,) = waiting["__interrupt__"]
+    assert asked["value"]["action_requests"][0]["name"] == "brew"
+    done = client.runs.wait(thread, "tea", command={"resume": {"decisions": [{"type": "approve"}]}})
+    assert [row["task"] for row in done["completed"]] == ["boil", "brew"]
+    assert done["success"]
     assert "BlockingError" not in log.read_text()
 
 
