@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,7 +28,8 @@ plan_app = typer.Typer()
 def plan(
     file: Annotated[Path, typer.Argument(help="A domain in JSON, or a problem in HDDL; - reads JSON.")],
     tasks: Annotated[
-        list[str] | None, typer.Option(help='What is to be done (several times, in this order): "ship(o1)".')
+        list[str] | None,
+        typer.Option(help='What is to be done, in this order: "ship(o1), ship(o2)".'),
     ] = None,
     domain: Annotated[Path | None, typer.Option(help="The domain of an HDDL problem.")] = None,
     optimise: Annotated[
@@ -58,7 +60,9 @@ def plan(
         if path:
             check_plot(path)
     problem = read(file, domain)
-    given, order = (list(problem.root.tasks), problem.order) if not tasks else ([_task(one) for one in tasks], "total")
+    given, order = (
+        (list(problem.root.tasks), problem.order) if not tasks else (_tasks(tasks, problem.domain.names), "total")
+    )
     if not given:
         raise ConfigError(f"{str(file)!r} names no tasks; add a root, or give --tasks.")
     limits = Limits(nodes=nodes or Limits().nodes, seconds=seconds)
@@ -182,11 +186,12 @@ def _write(path: Path, text: str, what: str) -> None:
         raise ConfigError(f"The {what} cannot be written to {str(path)!r}: {error.strerror}.") from error
 
 
-def _task(text: str) -> tuple[Any, ...]:
-    from .nodes.planning.facts import atom
+def _tasks(given: Sequence[str], names: Sequence[str]) -> list[Any]:
+    """The tasks of --tasks, which may also be written in one, with commas."""
+    from .nodes.planning.reading import task_in
 
-    name, args = atom(text)
-    return (name, *args)
+    texts = [text for one in given for text in re.split(r",(?![^()]*\))", one)]
+    return [task_in(text, names) for text in texts]
 
 
 def _timed(plan: Plan, workers: int | None) -> Schedule:

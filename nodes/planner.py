@@ -34,8 +34,9 @@ from .plan_steps import Epoch, SenseFailed, looked, perform
 from .planning.contingencies import contingencies
 from .planning.domain import Domain
 from .planning.domain_files import Problem, read_problem, write_problem
-from .planning.facts import atom, shown
+from .planning.facts import Ground, shown
 from .planning.plan import Plan
+from .planning.reading import task_in
 from .planning.repair import REPLAN, Failure, forbidden, repair
 from .planning.search import Limits, find_plan, root_network
 from .planning.tool_plans import ROOT, Planned, tool_domain, whole
@@ -279,18 +280,13 @@ def _asked_for(problem: Problem, tasks: Any, goal: str) -> tuple[list[tuple[str,
     )
 
 
-def named_tasks(domain: Domain, text: str) -> list[Any]:
+def named_tasks(domain: Domain, text: str) -> list[Ground]:
     """The tasks that the lines of a text name; none when a line is something else."""
-    found = []
-    for line in text.strip().splitlines():
-        try:
-            name, args = atom(line.strip().rstrip("."))
-        except ConfigError:
-            return []
-        if name not in domain.names:
-            return []
-        found.append((name, *args))
-    return found
+    try:
+        found = [task_in(line.rstrip(". "), domain.names) for line in text.strip().splitlines()]
+    except ConfigError:
+        return []
+    return found if all(task[0] in domain.names for task in found) else []
 
 
 def _current(run: PlannerRun, state: Mapping[str, Any], stored: Sequence[Mapping[str, Any]] = ()) -> Plan:

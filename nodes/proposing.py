@@ -20,9 +20,9 @@ from ..models import load_model
 from ..styles import answer_style
 from .ask import Reply, send
 from .panel import NOTHING
-from .planning.domain import Domain, Ground, Method
+from .planning.domain import Domain, Method
 from .planning.engine import DONE
-from .planning.facts import Facts, shown
+from .planning.facts import Facts, Ground, shown
 from .planning.method_needs import Need, choices, listed, need, relevant, said_of, text_of
 from .planning.plan import Plan
 from .planning.proposal_reading import read_proposal

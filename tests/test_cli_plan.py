@@ -52,6 +52,9 @@ def test_the_best_plan_is_found_on_request(tmp_path):
 def test_tasks_can_be_named(tmp_path):
     code, result, _ = planned(tmp_path, CASES["bt2_cousin"], "--tasks", "make_green", "--tasks", "tag")
     assert (code, result["plan"]) == (0, ["write_fix", "review", "tag"])
+    named = {"primitives": {"pick(o1)": {}, "ship": {"parameters": ["?a", "?b"]}}}
+    code, result, _ = planned(tmp_path, named, "--tasks", "pick(o1), ship(o1, o2)")
+    assert (code, result["plan"]) == (0, ["pick(o1)", "ship(o1, o2)"])
 
 
 def test_the_tree_and_the_gantt_chart_are_drawn(tmp_path):

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .domain import Ground, Network
+from .domain import Network
 from .engine import GOAL, tests_of_goals
+from .facts import Ground
 from .plan import Plan, PlanNode
 from .search import Limits, find_plan
 from .terms import compare

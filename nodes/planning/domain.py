@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,13 +9,23 @@ from typing import Any, NamedTuple
 
 from ...errors import ConfigError, nearest
 from .estimates import Prices
-from .facts import Args, Facts, shown
+from .facts import Args, Facts, Ground, shown
 from .matching import bindings
 from .needs import Early
+from .reading import (
+    arity_words,
+    at_least_0,
+    listed,
+    named,
+    only_known,
+    order_of,
+    probability,
+    read_parameters,
+    read_subtasks,
+)
 from .terms import Term, applied, known, read_condition, read_effect
 
 Order = str | Sequence[Sequence[str]]  # "total", or pairs (before, after) of the ids of subtasks
-Ground = tuple[Any, ...]  # A ground task: its name, then its arguments.
 KEYS = tuple(map(str, range(100)))  # Of what Python functions return; made once, as a search needs thousands.
 
 
@@ -98,20 +107,20 @@ class Operator:
     )
 
     def __post_init__(self) -> None:
-        where = f"operator {_named(self.name, 'An operator')!r}"
+        where = f"operator {named(self.name, 'An operator')!r}"
         set_ = object.__setattr__
         set_(self, "parameters", read_parameters(self.parameters, where))
-        set_(self, "pre", tuple(read_condition(one, where) for one in _list(self.pre, "pre", where)))
-        set_(self, "eff", tuple(read_effect(one, where) for one in _list(self.eff, "eff", where)))
-        set_(self, "p", _probability(self.p, where))
-        set_(self, "duration", _at_least_0(self.duration, "duration", where))
-        set_(self, "cost", _at_least_0(self.cost, "cost", where))
+        set_(self, "pre", tuple(read_condition(one, where) for one in listed(self.pre, "pre", where)))
+        set_(self, "eff", tuple(read_effect(one, where) for one in listed(self.eff, "eff", where)))
+        set_(self, "p", probability(self.p, where))
+        set_(self, "duration", at_least_0(self.duration, "duration", where))
+        set_(self, "cost", at_least_0(self.cost, "cost", where))
         if self.run is not None and (self.pre or self.eff):
             raise ConfigError(f"{where}: give pre and eff, or run; both were given.")
         if not isinstance(self.resources, Mapping):
             raise ConfigError(f"{where}: resources was {self.resources!r}; give name -> how much.")
-        set_(self, "resources", {k: _at_least_0(v, f"resource {k}", where) for k, v in self.resources.items()})
-        _only(self.parameters, (*self.pre, *self.eff), where)
+        set_(self, "resources", {k: at_least_0(v, f"resource {k}", where) for k, v in self.resources.items()})
+        only_known(self.parameters, (*self.pre, *self.eff), where)
 
     def apply(self, state: Any, args: Args) -> Any:
         """The state after it, or None where it cannot be applied."""
@@ -128,7 +137,7 @@ class Operator:
         ground = self._ground.get(args)
         if ground is None:
             if len(args) != len(self.parameters):
-                raise ConfigError(_arity(self.name, self.parameters, args))
+                raise ConfigError(arity_words(self.name, self.parameters, args))
             binding = dict(zip([name for name, _ in self.parameters], args, strict=True))
             ground = (
                 tuple([one.bound(binding) for one in self.pre]),
@@ -178,19 +187,19 @@ class Method:
     verify: bool = field(default=False, kw_only=True)  # Whether the task's goal is tested when it is done in this way.
 
     def __post_init__(self) -> None:
-        where = f"method {_named(self.id, 'A method')!r} of {_named(self.task, 'A task')!r}"
+        where = f"method {named(self.id, 'A method')!r} of {named(self.task, 'A task')!r}"
         set_ = object.__setattr__
         set_(self, "parameters", read_parameters(self.parameters, where))
-        set_(self, "conditions", tuple(read_condition(c, where) for c in _list(self.conditions, "conditions", where)))
+        set_(self, "conditions", tuple(read_condition(c, where) for c in listed(self.conditions, "conditions", where)))
         set_(self, "subtasks", read_subtasks(self.subtasks, where))
-        set_(self, "p", _probability(self.p, where))
+        set_(self, "p", probability(self.p, where))
         if not isinstance(self.verify, bool):
             raise ConfigError(f"{where}: verify was {self.verify!r}; give true or false.")
         set_(self, "after", order_of([key for key, _ in self.subtasks], self.order, where))
         set_(self, "arity", len(self.parameters) if self.arity < 0 else self.arity)
         if self.run is not None and (self.conditions or self.subtasks):
             raise ConfigError(f"{where}: give conditions and subtasks, or run; both were given.")
-        _only(self.parameters, self.conditions, where)
+        only_known(self.parameters, self.conditions, where)
         names = {name for name, _ in self.parameters}
         for key, (_, *args) in self.subtasks:
             for arg in args:
@@ -215,7 +224,7 @@ class Method:
             given = self.run(state, *args)
             return () if given is None or given is False else (Network(_numbered(given)),)
         if len(args) != self.arity:
-            raise ConfigError(_arity(self.task, self.parameters[: self.arity], args))
+            raise ConfigError(arity_words(self.task, self.parameters[: self.arity], args))
         if self.parameters:
             return self._bound(state, args, domain, early)
         if all(one.holds(state) for one in self.conditions):
@@ -321,9 +330,12 @@ class Domain:
         """Raise a ConfigError when a task is unknown or has a wrong number of arguments."""
         name, args = task[0], task[1:]
         if name not in self.operator and name not in self.methods_of:
+            bare, bracket, _ = name.partition("(")
+            if bracket and (bare in self.operator or bare in self.methods_of):
+                raise ConfigError(f"{where}: {name!r} is a text; a task with arguments is a list: [{bare!r}, ...].")
             known(name, self.names, "task", where)
         if (wanted := self.parameters_of(name)) is not None and len(wanted) != len(args):
-            raise ConfigError(f"{where}: {_arity(name, wanted, args)}")
+            raise ConfigError(f"{where}: {arity_words(name, wanted, args)}")
 
     def parameters_of(self, name: str) -> Sequence[tuple[str, str]] | None:
         """The parameters of a task; None where they are a Python function's, or unknown."""
@@ -372,108 +384,6 @@ class Domain:
             self.check(task, f"{where}, subtask {key!r}")
 
 
-def read_task(given: Any, where: str) -> Ground:
-    """Read a task: a name, or a list of a name and arguments.
-
-    Raises:
-        ConfigError: It is something else.
-
-    Example:
-        >>> read_task("ride", "root"), read_task(["ship", "o1"], "root")
-        (('ride',), ('ship', 'o1'))
-    """
-    task = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list | tuple) else ()
-    if not task or not isinstance(task[0], str) or not task[0].strip():
-        raise ConfigError(f"{where}: a task is a name, or a list of a name and arguments; {given!r} was given.")
-    for arg in task[1:]:
-        if not isinstance(arg, str | int | float | bool | tuple):  # Tuples are for Python functions.
-            raise ConfigError(f"{where}: an argument of {task[0]!r} was {arg!r}; give a name or a number.")
-    return task
-
-
-def read_subtasks(given: Any, where: str) -> tuple[tuple[str, Ground], ...]:
-    """Read pairs (id, task), also [id, name, argument, ...]; ids must differ."""
-    found: dict[str, Ground] = {}
-    for one in _list(given, "subtasks", where):
-        if not isinstance(one, list | tuple) or len(one) < 2 or not isinstance(one[0], str):
-            raise ConfigError(f"{where}: a subtask is [id, task]; {one!r} was given.")
-        task = one[1] if len(one) == 2 else list(one[1:])
-        if one[0] in found:
-            raise ConfigError(f"{where}: two subtasks have the id {one[0]!r}; give each its own.")
-        found[one[0]] = read_task(task, where)
-    return tuple(found.items())
-
-
-def read_parameters(given: Any, where: str) -> tuple[tuple[str, str], ...]:
-    """Read parameters: names, or pairs (name, type); the question mark may be left out."""
-    found: list[tuple[str, str]] = []
-    for one in _list(given, "parameters", where):
-        name, type_ = (
-            (one, "") if isinstance(one, str) else one if isinstance(one, list | tuple) and len(one) == 2 else (0, 0)
-        )
-        if not isinstance(name, str) or not isinstance(type_, str) or not name.strip("?"):
-            raise ConfigError(f"{where}: a parameter is a name or a pair (name, type); {one!r} was given.")
-        name = name if name.startswith("?") else f"?{name}"
-        if name in dict(found):
-            raise ConfigError(f"{where}: two parameters are named {name!r}.")
-        found.append((name, type_))
-    return tuple(found)
-
-
-def order_of(ids: Sequence[str], order: Any, where: str) -> tuple[tuple[int, ...], ...] | None:
-    """For each subtask the places of those it waits for; None for a total order.
-
-    Raises:
-        ConfigError: An unknown id, or a cycle, which is named.
-
-    Example:
-        >>> order_of(["a", "b", "c"], [["a", "c"], ["b", "c"]], "m")
-        ((), (), (0, 1))
-    """
-    if order == "total" or (len(ids) < 2 and order in ([], ())):
-        return None
-    if isinstance(order, str) or not isinstance(order, Sequence):
-        raise ConfigError(f'{where}: the order was {order!r}; give "total" or pairs [before, after] of ids.')
-    place = {key: number for number, key in enumerate(ids)}
-    after: list[set[int]] = [set() for _ in ids]
-    for pair in order:
-        if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(key, str) for key in pair):
-            raise ConfigError(f"{where}: an order is a pair [before, after] of ids; {pair!r} was given.")
-        for key in pair:
-            known(key, place, "subtask", where)
-        after[place[pair[1]]].add(place[pair[0]])
-    cycle = _cycle(after)
-    if cycle:
-        names = [ids[number] for number in cycle]
-        names = names if len(names) < 20 else [*names[:9], "...", *names[-9:]]
-        raise ConfigError(f"{where}: the order has a cycle: {' before '.join(names)}.")
-    return tuple(tuple(sorted(one)) for one in after)
-
-
-def _cycle(after: Sequence[Iterable[int]]) -> list[int]:
-    """Places that wait for one another in a circle, the first one again at the end."""
-    then: list[list[int]] = [[] for _ in after]
-    for number, before in enumerate(after):
-        for one in before:
-            then[one].append(number)
-    counts = [len(list(before)) for before in after]
-    free = [number for number, count in enumerate(counts) if not count]
-    for number in free:
-        for one in then[number]:
-            counts[one] -= 1
-            if not counts[one]:
-                free.append(one)
-    left = {number: set(after[number]) for number, count in enumerate(counts) if count}
-    if not left:
-        return []
-    path: dict[int, int] = {}
-    at = min(left)
-    while at not in path:
-        path[at] = len(path)
-        at = min(left[at] & left.keys())
-    return [*list(path)[path[at] :], at][::-1]
-
-
 def _numbered(given: Sequence[Any]) -> tuple[tuple[str, Ground], ...]:
     """The tasks that a Python function returned, with their places as keys."""
     keys = numbers(len(given))
@@ -488,40 +398,3 @@ def numbers(count: int) -> tuple[str, ...]:
 def as_ground(task: Any) -> Ground:
     """A task that a Python function returned, as a tuple."""
     return (task,) if isinstance(task, str) else tuple(task)
-
-
-def _named(name: Any, what: str) -> str:
-    if not isinstance(name, str) or not name.strip():
-        raise ConfigError(f"{what} has no name: {name!r} was given.")
-    return name
-
-
-def _list(given: Any, what: str, where: str) -> Sequence[Any]:
-    if isinstance(given, str) or not isinstance(given, Sequence):
-        raise ConfigError(f"{where}: {what} was {given!r}; give a list.")
-    return given
-
-
-def _probability(given: Any, where: str) -> float:
-    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1:
-        raise ConfigError(f"{where}: p was {given!r}; give a probability from 0 to 1.")
-    return given
-
-
-def _at_least_0(given: Any, what: str, where: str) -> float:
-    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given < math.inf:
-        raise ConfigError(f"{where}: {what} was {given!r}; give a number of at least 0.")
-    return given
-
-
-def _only(parameters: Sequence[tuple[str, str]], terms: Sequence[Term], where: str) -> None:
-    names = [name for name, _ in parameters]
-    for term in terms:
-        for name in term.parameters():
-            if name not in names:
-                raise ConfigError(f"{where}: {term} uses {name}, which is no parameter.{nearest(name, names)}")
-
-
-def _arity(name: str, parameters: Sequence[tuple[str, str]], args: Args) -> str:
-    wanted = ", ".join(parameter for parameter, _ in parameters)
-    return f"{name!r} takes {len(parameters)} arguments ({wanted}); {len(args)} were given: {shown(name, args)}."

@@ -11,8 +11,9 @@ from typing import Any
 
 from ...errors import ConfigError, nearest
 from ..json_text import read_json_text
-from .domain import Domain, Method, Network, Operator, read_parameters, read_subtasks
+from .domain import Domain, Method, Network, Operator
 from .facts import Facts, atom, shown
+from .reading import read_parameters, read_subtasks
 from .search import root_network
 from .terms import Term, read_condition, read_effect
 

@@ -17,9 +17,9 @@ from operator import is_
 from typing import Any
 
 from ...errors import ConfigError
-from .domain import Domain, Ground, Method, Network, Operator, as_ground, numbers
+from .domain import Domain, Method, Network, Operator, as_ground, numbers
 from .estimates import Prices
-from .facts import Args, Facts, shown
+from .facts import Args, Facts, Ground, shown
 from .frontier import Cell, Failed, Node, Threads, Waits, begin, has_failed, joined, mark, state_key, tasks_key
 from .needs import Early
 from .plan import Plan, from_trail

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ...errors import ConfigError
 
 Args = tuple[Any, ...]
+Ground = tuple[Any, ...]  # A ground task: its name, then its arguments.
 Table = dict[Args, Any]
 
 NAME = re.compile(r"\s*([^\s(),?]+)\s*(?:\(\s*(.*?)\s*\))?\s*", re.DOTALL)

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import ConfigError
-from .domain import Ground, Network
-from .facts import Facts
+from .domain import Network
+from .facts import Facts, Ground
 
 ATOMS = frozenset([str, int, float, bool, type(None)])
 OWN_HASH = 1 << 60  # Numbers from 0 to this have hashes of their own.

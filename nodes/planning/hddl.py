@@ -14,10 +14,11 @@ from threading import Lock
 from typing import Any
 
 from ...errors import ConfigError
-from .domain import Domain, Method, Network, Operator, order_of
+from .domain import Domain, Method, Network, Operator
 from .domain_files import Problem
 from .facts import Facts
 from .hddl_text import HddlText
+from .reading import order_of
 from .terms import Term, known
 
 LARGEST = 2_000_000  # characters of a file: the reader of unified-planning takes about 25 s a million

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any
 
-from .domain import Domain, Ground
+from .domain import Domain
 from .engine import DONE
-from .facts import Facts, shown
+from .facts import Facts, Ground, shown
 from .plan import Plan
 from .search import Limits, find_plan
 from .terms import Term

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
-from .domain import Domain, Ground, Network
-from .facts import Args, shown
+from .domain import Domain, Network
+from .facts import Args, Ground, shown
 from .ordering import constraints, critical_path
 
 EMPTY = Network(())

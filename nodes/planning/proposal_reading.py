@@ -9,9 +9,10 @@ from typing import Any
 
 from ...errors import nearest
 from ..text import shorten
-from .domain import Ground, Network, order_of
-from .facts import Args, shown
+from .domain import Network
+from .facts import Args, Ground, shown
 from .method_needs import Need, allowed_for, by_text, listed, parameters_for, text_of
+from .reading import order_of
 
 MOST_TASKS = 50  # subtasks of one proposal
 LISTS = ("subtasks", "tasks", "steps", "plan")

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .domain import Domain, Ground, Method, Network
-from .facts import Facts, shown
+from .domain import Domain, Method, Network
+from .facts import Facts, Ground, shown
 from .method_needs import TRIAL, Need, listed, parameters_for, said_of
 from .plan import Plan
 from .search import find_plan

@@ -14,8 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .domain import Ground
-from .facts import Args
+from .facts import Args, Ground
 from .plan import Plan, PlanNode
 from .search import Limits, find_plan
 from .splicing import Dropped, Splice, spliced, under

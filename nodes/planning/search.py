@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...errors import ConfigError
-from .domain import Domain, Ground, Network, Task, order_of, read_task
+from .domain import Domain, Network, Task
 from .engine import Limits, Search
 from .estimates import OBJECTIVES, Prices
-from .facts import Facts
+from .facts import Facts, Ground
 from .linear import domain_in_line, has_partial_order, in_line
 from .plan import Plan
+from .reading import order_of, read_task
 
 __all__ = ["Limits", "find_plan", "root_network"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from .domain import Ground
+from .facts import Ground
 from .plan import Plan, PlanNode
 
 Dropped = Mapping[int, tuple[Ground, int]]  # id -> (ground task, the task that it was done for)

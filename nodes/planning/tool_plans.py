@@ -15,9 +15,10 @@ from typing import Any
 
 from ...errors import nearest
 from ..text import shorten
-from .domain import Domain, Method, Operator, order_of
+from .domain import Domain, Method, Operator
 from .method_needs import listed, text_of
 from .proposal_reading import json_in
+from .reading import order_of
 
 ROOT = "goal"  # The task that the calls are a method of.
 MOST_CALLS = 20

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import ConfigError
-from .domain import Ground, Method, Network
-from .facts import Facts, shown
+from .domain import Method, Network
+from .facts import Facts, Ground, shown
 from .matching import bindings
 from .plan import Plan, PlanNode
 

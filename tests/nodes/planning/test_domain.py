@@ -5,17 +5,9 @@ from itertools import pairwise
 import pytest
 
 from langgraph_agora.errors import ConfigError
-from langgraph_agora.nodes.planning.domain import (
-    Domain,
-    Method,
-    Operator,
-    Task,
-    order_of,
-    read_parameters,
-    read_subtasks,
-    read_task,
-)
+from langgraph_agora.nodes.planning.domain import Domain, Method, Operator, Task
 from langgraph_agora.nodes.planning.facts import Facts, atom
+from langgraph_agora.nodes.planning.reading import order_of, read_parameters, read_subtasks, read_task
 from langgraph_agora.nodes.planning.terms import compare
 
 

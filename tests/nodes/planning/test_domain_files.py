@@ -388,3 +388,9 @@ def test_a_file_may_hold_a_domain_alone():
     problem = read_problem(json.dumps({key: value for key, value in SHIP.items() if key != "root"}))
     assert problem.root.tasks == ()
     assert read_problem(write_problem(problem)) == problem
+
+
+def test_a_task_with_arguments_in_a_text_is_refused_with_how_to_write_it():
+    wrong = {**SHIP, "root": {"subtasks": [["r1", "ship(o1)"]]}}
+    with pytest.raises(ConfigError, match=r"'ship\(o1\)' is a text; a task with arguments is a list: \['ship', ...\]"):
+        read_problem(json.dumps(wrong))
