@@ -132,6 +132,11 @@ class Display:
                 self.status.update(self.tree)
         elif kind == "subtask" and self.tree:
             self._subtask(event)
+        elif kind == "mended":
+            self.console.print(f"   [magenta]{escape(event['kind'])}[/]  {_line(', '.join(event['replaced']))}")
+        elif kind == "proposal":
+            verdict = f"[red]refused[/]: {_line(event['refused'])}" if event["refused"] else "[green]accepted[/]"
+            self.console.print(f"   [magenta]proposal[/] for {_line(event['task'], 60)}  {verdict}")
         elif kind == "tally":
             given = ", ".join(f"{option} {score:g}" for option, score in event["scores"].items())
             self.console.print(f"   [magenta]tally[/]  {_line(given or 'no ballots')}")
@@ -174,7 +179,16 @@ class Display:
 
     def result(self, result: Mapping[str, Any]) -> None:
         """Draw the answer, the stop reason and the usage."""
-        answered = result["stop"] in ("answer", "decided", "delivered", "agreed", "escalated", "arbitrated", "resolved")
+        answered = result["stop"] in (
+            "answer",
+            "done",
+            "decided",
+            "delivered",
+            "agreed",
+            "escalated",
+            "arbitrated",
+            "resolved",
+        )
         self.console.print(
             Panel(escape(result["answer"]), title="answer", border_style="green" if answered else "yellow")
         )

@@ -161,6 +161,28 @@ def able(agents: Sequence[Any], operator: str) -> list[str]:
     return [agent.name for agent in sorted(some, key=lambda agent: (len(agent.skills), agent.name))]
 
 
+def before_goal(messages: Sequence[AnyMessage], goal: str) -> list[AnyMessage]:
+    """The conversation before the goal, whose text is told anew; a goal with more than text, such as a picture, stays.
+
+    Args:
+        messages: The conversation. Its last message need not be the goal: the tasks may have been given in the input.
+        goal: The text of the message that asks; empty when none does.
+
+    Returns:
+        The messages without the last one when that is the goal, else all of them.
+
+    Example:
+        >>> talk = [HumanMessage("Hello."), HumanMessage("Do it.")]
+        >>> [one.text for one in before_goal(talk, "Do it.")], [one.text for one in before_goal(talk, "")]
+        (['Hello.'], ['Hello.', 'Do it.'])
+    """
+    last = messages[-1] if messages else None
+    if not isinstance(last, HumanMessage) or not goal or last.text.strip() != goal:
+        return list(messages)
+    is_text = all(block["type"] == "text" for block in last.content_blocks)
+    return list(messages[:-1] if is_text else messages)
+
+
 def perform(epoch: Epoch, id_: int, results: Mapping[str, Any], worker: str | None) -> Body[Any]:
     """The body of one step's job; returns a JSON row, whose `status` is done, failed or waiting."""
     step = epoch.plan.by_id[id_]
@@ -358,7 +380,7 @@ def _by_agent(
     agent = next(one for one in epoch.agents if one.name == worker)
     made = yield from attempt(
         run.spec.worker_of(agent, agent.model or run.model, run.context.model_seconds),
-        [*epoch.messages, HumanMessage(_told(epoch, step, call, results))],
+        [*before_goal(epoch.messages, epoch.goal), *_told(epoch, step, call, results)],
         get_config(),
         run.context.step_seconds,
     )
@@ -372,16 +394,25 @@ def _by_agent(
     return None
 
 
-def _told(epoch: Epoch, step: PlanNode, call: Mapping[str, Any], results: Mapping[str, Any]) -> str:
-    """What an agent is told: its step, and what the steps before it gave."""
+def _told(epoch: Epoch, step: PlanNode, call: Mapping[str, Any], results: Mapping[str, Any]) -> list[AnyMessage]:
+    """What an agent is told: the goal and what the steps before gave, and then its step alone.
+
+    Alone, because a graph may take the last human message for its task word by word, as a planner does.
+    """
+    if step.task[0] in epoch.calls:  # The whole goal is one step, perhaps after planned calls that did not lead there.
+        gave = _gave([shorten(clean(text), SHOWN) for text in epoch.outputs.values() if text])
+        return [*([HumanMessage(gave)] if gave else []), HumanMessage(epoch.goal)]
     before = {id_: text for id_, text in epoch.outputs.items() if id_ in epoch.plan.order[step.id] and text}
-    before |= {int(id_): row.get("output", "") for id_, row in results.items() if row.get("output")}
-    lines = [f"{epoch.plan.by_id[id_]}: {shorten(clean(text), SHOWN)}" for id_, text in sorted(before.items())]
-    earlier = "\n\nWhat the steps before it gave:\n" + "\n".join(lines) if lines else ""
-    if step.task[0] in epoch.calls:
-        return f"{epoch.goal}{earlier}"
+    before |= {int(id_): row["output"] for id_, row in results.items() if row.get("output")}
+    gave = _gave([f"{epoch.plan.by_id[id_]}: {shorten(clean(text), SHOWN)}" for id_, text in sorted(before.items())])
+    goal = f"The goal of the plan:\n{epoch.goal}" if epoch.goal else ""
+    parts = ["You do one step of a plan. Do it, and say what came of it.", goal, gave]
     wanted = shown(call["name"], tuple(call["args"].values())) if call.get("edited") else str(step)
-    return f"Your step of the plan: {wanted}. Do it and report what you did.{earlier}"
+    return [HumanMessage("\n\n".join(part for part in parts if part)), HumanMessage(wanted)]
+
+
+def _gave(lines: Sequence[str]) -> str:
+    return "What the steps before gave:\n" + "\n".join(lines) if lines else ""
 
 
 def _missing(epoch: Epoch, step: PlanNode, before: Any) -> Body[str]:

@@ -30,7 +30,7 @@ from .plan_state import (
     state_out,
     title,
 )
-from .plan_steps import Epoch, SenseFailed, looked, perform
+from .plan_steps import Epoch, SenseFailed, before_goal, looked, perform
 from .planning.contingencies import contingencies
 from .planning.domain import Domain
 from .planning.domain_files import Problem, read_problem, write_problem
@@ -56,7 +56,7 @@ def plan(spec: PlannerSpec, state: PlannerState, config: RunnableConfig) -> Body
     _check(run)
     begun = _begun()
     asked = state.get("messages") and (state.get("tasks") is None or isinstance(state["messages"][-1], HumanMessage))
-    goal = question_of(state["messages"]).text.strip() if asked else ""
+    goal = clean(question_of(state["messages"]).text).strip() if asked else ""
     given = state.get("state")
     if given is not None and not isinstance(given, Mapping):
         raise ConfigError(f"state was {given!r}; give variable -> value.")
@@ -97,7 +97,7 @@ def _from_domain(
             optimise=optimise,
             tell=run.tell,
         )
-    else:  # What a model proposes could not be judged beside Python functions, nor written to a file.
+    else:  # Nobody is asked; what a model proposes could not be judged beside Python functions, nor written to a file.
         search = partial(find_plan, problem.domain, start, network, order=order, limits=limits, optimise=optimise)
         found: Plan = yield Work(search)
         done = Completed(found, problem.domain, (), (), dict(NOTHING), found.explanation)
@@ -124,7 +124,7 @@ def _from_tools(run: PlannerRun, state: PlannerState, goal: str, config: Runnabl
         model=run.model,
         config=config,
         seconds=run.context.model_seconds,
-        talk=cleaned(state["messages"])[:-1],
+        talk=before_goal(cleaned(state["messages"]), goal),
         tell=run.tell,
     )
     made: dict[str, Any] = {"explanation": planned.note, "usage": {run.spec.name: planned.usage}}

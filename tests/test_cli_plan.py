@@ -1,10 +1,15 @@
 """`agora plan` and `agora run planner` as a user meets them."""
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from langgraph_agora.display import Display
+from langgraph_agora.graphs.planning import create_planner
+from langgraph_agora.testing import ScriptedModel
 from tests.loopback import OpenAIServer
 from tests.test_cli import agora
 
@@ -141,6 +146,44 @@ def test_a_domain_is_carried_out_and_drawn():
     assert done.returncode == 0
     for words in ("✓ 1 attend", "✓ 4 fly", "simulation", "Simulated, for no tools or agents were given"):
         assert words in done.stdout
+
+
+def test_what_the_model_proposes_and_how_the_plan_is_mended_is_drawn_as_it_happens():
+    def courier() -> str:
+        """Send it by courier."""
+        raise RuntimeError("out of order")
+
+    def mail() -> str:
+        """Send it by mail."""
+        return "mailed"
+
+    sent = {"eff": [["sent", "=", True]]}
+    ways = [{"id": name, "p": p, "subtasks": [["s", name]]} for name, p in (("courier", 0.9), ("mail", 0.5))]
+    domain = {
+        "primitives": {"courier": sent, "mail": sent},
+        "compounds": {
+            "send": {"parameters": [], "methods": ways},
+            "ship": {"parameters": [], "goal": [["sent", "==", True]], "methods": []},
+        },
+    }
+    model = ScriptedModel([json.dumps({"subtasks": [name]}) for name in ("[fly]", "send")])
+    graph = create_planner(json.dumps(domain), tools=[courier, mail], model=model).compile()
+    screen = StringIO()
+    display = Display(Console(file=screen, width=400))
+    for mode, part in graph.stream({"tasks": ["ship"]}, stream_mode=["custom", "values"]):
+        if mode == "custom":
+            display.show(part)
+    display.result(part)
+    lines = [" ".join(line.split()) for line in screen.getvalue().splitlines()]
+    told = [line for line in lines if line.startswith(("proposal", "contingency", "✗ failed", "✓ done"))]
+    assert told[0].startswith("proposal for ship refused: ")
+    assert "[fly]" in told[0], "what a model writes is no markup"
+    assert told[1:] == [
+        "proposal for ship accepted",
+        "✗ failed 3 courier tools RuntimeError: out of order",
+        "contingency send",
+        "✓ done 4 mail tools mailed",
+    ]
 
 
 def test_another_start_leads_to_another_plan():

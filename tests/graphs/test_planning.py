@@ -545,7 +545,13 @@ def final(text):
 @pytest.mark.parametrize("way", WAYS)
 def test_models_runnables_agents_and_graphs_do_the_steps_of_their_skills(way):
     model = ScriptedModel([final("the parsed text")])
-    runnable = RunnableLambda(lambda state: f"heard: {state['messages'][-1].text.splitlines()[-1]}", name="runs")
+    heard = []
+
+    def listen(state):
+        heard.extend(one.text for one in state["messages"])
+        return "checked"
+
+    runnable = RunnableLambda(listen, name="runs")
     made = create_agent(ScriptedModel(["from create_agent"]), [], name="made")
     voters = [RunnableLambda(lambda state: "yes", name=name) for name in ("v1", "v2", "v3")]
     voting = create_consensus(voters, name="voting").compile(name="voting")
@@ -562,14 +568,119 @@ def test_models_runnables_agents_and_graphs_do_the_steps_of_their_skills(way):
     result = run(domain, {"tasks": ["all"]}, way=way, agents=agents)
     assert [(row["worker"], row["output"]) for row in result["completed"]] == [
         ("parser", "the parsed text"),
-        ("checker", "heard: parse: the parsed text"),
+        ("checker", "checked"),
         ("storer", "from create_agent"),
         ("voting", result["completed"][3]["output"]),
     ]
     assert "yes" in result["completed"][3]["output"]
-    assert "Your step of the plan: parse." in model.requests[0].text
+    assert heard == [
+        "You do one step of a plan. Do it, and say what came of it.\n\n"
+        "What the steps before gave:\nparse: the parsed text",
+        "check",
+    ], "a graph that takes the last human message for its task hears the step, word by word"
+    assert "You do one step of a plan" in model.requests[0].text
     assert result["usage"]["parser"]["calls"] == 1
     assert result["usage"]["parser"]["tokens_out"] > 0
+
+
+def listener(heard, name="ann"):
+    """An agent that notes what it is told, as (kind, text)."""
+
+    def listen(state):
+        heard.append([(one.type, one.text) for one in state["messages"]])
+        return f"{name} did it"
+
+    return RunnableLambda(listen, name=name)
+
+
+ALONE = ("human", "You do one step of a plan. Do it, and say what came of it.")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_agent_is_told_all_that_was_said_before_when_the_tasks_are_given_beside_it(way):
+    heard = []
+    talk = [("human", "My name is Ada."), ("ai", "Hello, Ada.")]
+    for given in ({"messages": talk}, {"messages": []}, {}):
+        run(Domain([step("a")]), {**given, "tasks": ["a"]}, way=way, agents=[listener(heard)])
+    assert heard == [[*talk, ALONE, ("human", "a")], [ALONE, ("human", "a")], [ALONE, ("human", "a")]]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_in_a_thread_an_agent_is_told_the_turns_before(way):
+    heard = []
+    graph = create_planner(Domain([step("a"), step("b")]), agents=[listener(heard)]).compile(InMemorySaver())
+    config = {"configurable": {"thread_id": "t"}}
+    for given in ({"messages": [("user", "a")]}, {"tasks": ["b"]}):
+        asyncio.run(graph.ainvoke(given, config)) if way == "ainvoke" else graph.invoke(given, config)
+    assert heard[1] == [("human", "a"), ("ai", "ann did it"), ALONE, ("human", "b")]
+
+
+def test_the_goal_is_told_once_and_whole_and_what_came_after_it_is_kept():
+    heard = []
+    long = f"Please do the work. {'It matters. ' * 200}".strip()
+    problem = Problem(Domain([step("a")]), {}, root_network(["a"]))
+    for talk in ([("ai", "Welcome."), ("human", long)], [("human", long), ("ai", "Wait.")]):
+        run(problem, {"messages": talk}, agents=[listener(heard)])
+    told = ("human", f"{ALONE[1]}\n\nThe goal of the plan:\n{long}")
+    assert heard == [
+        [("ai", "Welcome."), told, ("human", "a")],
+        [("human", long), ("ai", "Wait."), told, ("human", "a")],
+    ]
+
+
+def test_when_planned_calls_fail_the_agent_hears_the_goal_last_and_before_it_what_they_gave():
+    heard = []
+    calls = [{"tool": "a", "input": {}}, {"tool": "b", "input": {}, "after": [1]}]
+    model = ScriptedModel([json.dumps({"calls": calls})])
+    talk = [("human", "Hi."), ("ai", "Hello."), ("human", "Do \ud800 it.")]
+    run(None, {"messages": talk}, tools=[*ok("a"), down("b")], agents=[listener(heard)], model=model)
+    before = [*talk[:2], ("human", "What the steps before gave:\na ok")]
+    assert heard == [[*before, ("human", "Do \ufffd it.")]], "without what no model can be sent"
+
+
+def test_the_talk_around_the_goal_is_told_to_the_model_that_plans_calls():
+    model = ScriptedModel([json.dumps({"calls": [{"tool": "a", "input": {}}]}), "It is done."])
+    talk = [("ai", "Welcome."), ("human", "Do it."), ("ai", "With a?")]
+    run(None, {"messages": talk}, tools=ok("a"), model=model)
+    assert [one.text for one in model.requests[0].messages][:3] == ["Welcome.", "Do it.", "With a?"]
+
+
+def test_a_picture_in_the_goal_reaches_the_agent():
+    kinds = []
+
+    def see(state):
+        kinds.extend(block["type"] for one in state["messages"] for block in one.content_blocks)
+        return "a cat"
+
+    picture = {"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"}
+    goal = [{"type": "text", "text": "look"}, picture]
+    run(Domain([step("look")]), {"messages": [("user", goal)]}, agents=[RunnableLambda(see, name="eyes")])
+    assert kinds == ["text", "image", "text", "text"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("given", [{"tasks": [["ship", "o1"]]}, {"messages": [("user", "ship(o1)")]}])
+def test_a_planner_is_the_worker_of_a_step_of_another_planner(given, way):
+    heard = []
+    packing = Domain(
+        [Operator("wrap", ["?what"]), Operator("label", ["?what"])],
+        [Method("m", "pack", ["?what"], subtasks=[("w", ("wrap", "?what")), ("l", ("label", "?what"))], order="total")],
+    )
+    packer = create_planner(packing, agents=[listener(heard, "hands")], name="packer").compile(name="packer")
+    shipping = Domain(
+        [Operator("pick", ["?what"]), Operator("pack", ["?what"])],
+        [Method("m", "ship", ["?what"], subtasks=[("i", ("pick", "?what")), ("a", ("pack", "?what"))], order="total")],
+    )
+    picker = Agent("picker", skills=["pick"], runnable=RunnableLambda(lambda state: "picked"))
+    agents = [picker, Agent("packer", skills=["pack"], runnable=packer)]
+    result = json_of(run(shipping, given, way=way, agents=agents))
+    assert (result["success"], result["replans"]) == (True, 0)
+    assert [(row["task"], row["output"]) for row in result["completed"]] == [
+        ("pick(o1)", "picked"),
+        ("pack(o1)", "hands did it"),
+    ]
+    assert [messages[-1] for messages in heard] == [("human", "wrap(o1)"), ("human", "label(o1)")]
+    assert any("pick(o1): picked" in text for _, text in heard[0]), "what came before is told at the bottom too"
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -291,10 +291,6 @@ def test_a_person_is_asked_by_an_agent_that_does_a_step(way):
 def test_who_takes_over_a_step_needs_no_second_approval(way):
     heard = []
 
-    def listen(state):
-        heard.append(state["messages"][-1].text)
-        return "sent"
-
     agents = [
         Agent("ann", skills=["send"], runnable=RunnableLambda(lambda state: 1 / 0)),
         Agent(
@@ -309,7 +305,7 @@ def test_who_takes_over_a_step_needs_no_second_approval(way):
     result = run.turn(decide(type="edit", edited_action={"name": "send", "args": {"what": "o2"}}))
     assert "__interrupt__" not in result
     assert result["success"]
-    assert heard == ["Your step of the plan: send(o2). Do it and report what you did."]
+    assert heard == ["send(o2)"]
 
 
 def test_an_answer_of_another_form_is_told():
