@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any
 
+from .judging import FittedJudge, features_of_run
 from .loops import Loop, find_loop, repeated, restates, same_call, views_of
 from .repeats import FINAL, THINKING, Seen
 
@@ -17,14 +18,15 @@ __all__ = ["Loop", "Quality", "find_loop", "judge", "same_call"]
 class Quality:
     """How well a run went, judged from its steps alone.
 
-    The score is made by hand and was not trained, so it is a heuristic: scores of this kind told success from failure
-    with an AUROC of 0.51 to 0.63 on real runs. Fit it on outcomes before anything depends on it.
+    Without a fitted judge the score is made by hand, so it is a heuristic: scores of this kind told success from
+    failure with an AUROC of 0.51 to 0.63 on real runs, and are no probabilities. `fit_judge` fits one on outcomes.
 
     Attributes:
-        score: From 0 to 1: the mean worth of the steps. Stated confidence does not count, since it carries no signal.
+        score: From 0 to 1: by a fitted judge the probability that the run succeeds, else the mean worth of the steps,
+            where stated confidence does not count.
         issues: What went wrong, one sentence each.
         recommendations: What to do about each issue, in the same order.
-        heuristic: True as long as the score has not been fitted on outcomes.
+        heuristic: False when the score comes from a judge that was fitted on outcomes.
     """
 
     score: float
@@ -37,17 +39,24 @@ class Quality:
         return {**asdict(self), "issues": list(self.issues), "recommendations": list(self.recommendations)}
 
 
-def judge(steps: Sequence[Mapping[str, Any]], *, tools: Collection[str] = (), polling: Collection[str] = ()) -> Quality:
+def judge(
+    steps: Sequence[Mapping[str, Any]],
+    *,
+    tools: Collection[str] = (),
+    polling: Collection[str] = (),
+    fitted: FittedJudge | None = None,
+) -> Quality:
     """Judge a run by its steps: circularity, progress, choice of actions and the pattern of stated confidence.
 
-    The score is the mean worth of the steps: 1 for new information, 0.5 for a third thought in a row, 0.25 for an error
-    seen for the first time, 0 for what repeats or calls a tool that does not exist. So repeating the last tool call
-    never raises it. Declared polling is left out of the mean.
+    Without a fitted judge the score is the mean worth of the steps: 1 for new information, 0.5 for a third thought in a
+    row, 0.25 for an error seen for the first time, 0 for what repeats or calls a tool that does not exist. So repeating
+    the last tool call never raises it. Declared polling is left out of the mean.
 
     Args:
         steps: The trace, as for `find_loop`.
         tools: The tools' names. Without them, a tool is unknown when the error says so.
         polling: Tools whose job is to be asked again.
+        fitted: A judge that `fit_judge` fitted on outcomes; it gives the score. The issues are the same with it.
 
     Returns:
         The score with its issues and one recommendation for each.
@@ -57,6 +66,13 @@ def judge(steps: Sequence[Mapping[str, Any]], *, tools: Collection[str] = (), po
         >>> judge([step]).score, judge([step, step]).score
         (1.0, 0.5)
     """
+    quality = _by_hand(steps, tools, polling)
+    if fitted is None:
+        return quality
+    return replace(quality, score=fitted.score(features_of_run(steps, tools=tools, polling=polling)), heuristic=False)
+
+
+def _by_hand(steps: Sequence[Mapping[str, Any]], tools: Collection[str], polling: Collection[str]) -> Quality:
     if not steps:
         return Quality(0.0, ("There are no steps to judge.",), ("Let the agent take at least one step.",))
     views = views_of(steps)
