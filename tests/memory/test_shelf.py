@@ -1,0 +1,480 @@
+"""A shelf: what is put is there, is found, and is gone when it is dropped."""
+
+import threading
+import warnings
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from langgraph_agora.errors import ConfigError, RunError
+from langgraph_agora.memory.filters import matches
+from langgraph_agora.memory.index import Limits
+from langgraph_agora.memory.items import Item
+from langgraph_agora.memory.shelf import Shelf
+
+from .doubles import WordEmbedder
+
+NOTES = ("notes",)
+
+
+@pytest.fixture(params=["in memory", "in a folder"])
+def shelf(request, tmp_path):
+    with Shelf(None if request.param == "in memory" else tmp_path, WordEmbedder(), clock=Clock()) as shelf:
+        yield shelf
+
+
+class Clock:
+    """Seconds that go on by one whenever somebody looks, or when they are set."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        self.now += 1
+        return self.now
+
+
+def keys(found):
+    return [row.key for row, _ in found]
+
+
+def test_what_is_put_is_there(shelf):
+    [row] = shelf.put([Item(NOTES, "tea", {"text": "steep for 3 minutes", "degrees": 80}, ("green tea",))])
+    assert shelf.get(NOTES, "tea") == row
+    assert row.to_dict() == {
+        "seq": 1,
+        "namespace": ["notes"],
+        "key": "tea",
+        "value": {"text": "steep for 3 minutes", "degrees": 80},
+        "created_at": 1001.0,
+        "updated_at": 1001.0,
+        "expires_at": None,
+        "ttl": None,
+    }
+    assert shelf.get(NOTES, "coffee") is None
+    assert shelf.get(("other",), "tea") is None
+    assert shelf.size == 1
+
+
+def test_a_value_that_is_given_out_is_the_callers_own(shelf):
+    shelf.put([Item(NOTES, "tea", {"list": [1]})])
+    shelf.get(NOTES, "tea").value["list"].append(2)
+    assert shelf.get(NOTES, "tea").value == {"list": [1]}
+
+
+def test_the_same_name_again_supersedes_and_keeps_when_it_was_made(shelf):
+    [first] = shelf.put([Item(NOTES, "tea", {"degrees": 80}, ("green tea",))])
+    [second] = shelf.put([Item(NOTES, "tea", {"degrees": 75}, ("white tea",))])
+    assert (second.created_at, second.updated_at > first.updated_at) == (first.created_at, True)
+    assert shelf.rows() == [second]
+    assert [row for row, _ in shelf.nearest("green", 5)] == [second]
+    assert shelf.history(NOTES, "tea") == [first, second]
+
+
+def test_the_same_name_again_changes_nothing_when_it_must_not(shelf):
+    [first] = shelf.put([Item(NOTES, "tea", {"degrees": 80}, ("green tea",))])
+    again = Item(NOTES, "tea", {"degrees": 75}, ("white tea",))
+    assert shelf.put([again, Item(NOTES, "coffee", {})], replace=False)[0] == first
+    assert [row.key for row in shelf.rows()] == ["tea", "coffee"]
+    assert shelf.nearest("green tea", 1)[0][1] == pytest.approx(1)
+
+
+def test_of_two_with_one_name_in_a_put_the_later_one_stays(shelf):
+    rows = shelf.put([Item(NOTES, "tea", {"n": 1}), Item(NOTES, "tea", {"n": 2})])
+    assert [row.value["n"] for row in rows] == [1, 2]
+    assert [row.value["n"] for row in shelf.rows()] == [2]
+
+
+def test_rows_come_in_the_order_of_puts(shelf):
+    shelf.put([Item(("a",), "1", {"n": 1}), Item(("a", "b"), "2", {"n": 2}), Item(("ab",), "3", {"n": 3})])
+    shelf.put([Item(("a",), "1", {"n": 4})])
+    shelf.drop([(("ab",), "3")], keep_facts=True)
+
+    def found(*arguments, **settings):
+        return [row.value["n"] for row in shelf.rows(*arguments, **settings)]
+
+    assert found() == [2, 4]
+    assert found(("a",)) == [2, 4]
+    assert found(("a", "b")) == [2]
+    assert found(("ab",)) == []
+    assert found(pruned=True) == [2, 3, 4]
+    assert found(("ab",), pruned=True) == [3]
+    assert found(newest=True) == [4, 2]
+    assert found(limit=1) == [2]
+    assert found(limit=1, offset=1) == [4]
+    assert found(after=2) == [4]
+    assert found((), {"n": {"$gt": 2}}) == [4]
+    assert found((), {"n": {"$gt": 1}}, offset=1, limit=5) == [4]
+    assert shelf.count(("a",)) == 2
+    assert shelf.count((), {"n": {"$lt": 4}}) == 1
+    assert shelf.namespaces() == [("a",), ("a", "b")]
+
+
+def test_the_nearest_come_best_first_with_their_cosine(shelf):
+    shelf.put([Item(NOTES, word, {"word": word}, (word,)) for word in ("green tea", "black tea", "a long poem")])
+    found = shelf.nearest("green tea", 2)
+    assert keys(found) == ["green tea", "black tea"]
+    assert found[0][1] == pytest.approx(1)
+    assert keys(shelf.nearest("green tea", 2, offset=1)) == keys(shelf.nearest("green tea", 3))[1:]
+    assert shelf.nearest("green tea", 0) == []
+    assert keys(shelf.nearest("green tea", 10**12)) == keys(shelf.nearest("green tea", 3))
+
+
+def test_an_item_counts_with_its_best_text(shelf):
+    shelf.put(
+        [
+            Item(NOTES, "both", {}, ("something else", "green tea", "green tea")),
+            Item(NOTES, "one", {}, ("green leaf",)),
+            Item(NOTES, "none", {}),
+        ]
+    )
+    assert keys(shelf.nearest("green tea", 5)) == ["both", "one"]
+
+
+def test_ties_come_in_the_order_of_puts(shelf):
+    for start in range(0, 60, 20):
+        shelf.put([Item(NOTES, f"k{one}", {}, ("the same words",)) for one in range(start, start + 20)])
+        shelf.put([Item(NOTES, f"other{start}", {}, ("nothing like it",))])
+    expected = [f"k{one}" for one in range(60)]
+    assert keys(shelf.nearest("the same words", 60)) == expected
+    assert keys(shelf.nearest("the same words", 7, offset=3)) == expected[3:10]
+    everything = keys(shelf.nearest("quite another thing", 63))
+    assert [key for key in everything if key.startswith("k")] == expected
+    assert len({score for _, score in shelf.nearest("the same words", 60)}) == 1
+
+
+def test_only_what_passes_is_found(shelf):
+    shelf.put(
+        [Item(("a",) if one % 2 else ("b",), str(one), {"n": one}, (f"word{one % 7} tea",)) for one in range(300)]
+    )
+    found = shelf.nearest("word3 tea", 300, prefix=("a",), where={"n": {"$gte": 100}})
+    assert {row.value["n"] for row, _ in found} == set(range(101, 300, 2))
+    assert all(row.value["n"] % 7 == 3 for row, _ in found[:14])
+    [(row, _)] = shelf.nearest("word3 tea", 5, where={"n": 298})
+    assert row.key == "298"
+    assert shelf.nearest("word3 tea", 5, where={"n": 300}) == []
+    assert shelf.nearest("word3 tea", 5, prefix=("c",)) == []
+
+
+def test_what_is_dropped_is_found_by_nothing(shelf):
+    shelf.put([Item(NOTES, str(one), {"n": one}, ("green tea",)) for one in range(4)])
+    assert shelf.drop([(NOTES, "0"), (NOTES, "9")]) == 1
+    assert shelf.drop([(NOTES, "1")], keep_facts=True) == 1
+    assert shelf.drop([(NOTES, "1")], keep_facts=True) == 0
+    assert keys(shelf.nearest("green tea", 9)) == ["2", "3"]
+    assert [row.key for row in shelf.rows()] == ["2", "3"]
+    assert [row.key for row in shelf.rows(pruned=True)] == ["1", "2", "3"]
+    assert (shelf.get(NOTES, "0"), shelf.get(NOTES, "1")) == (None, None)
+    assert shelf.drop([(NOTES, "1")]) == 1
+    assert [row.key for row in shelf.rows(pruned=True)] == ["2", "3"]
+    assert shelf.drop([]) == 0
+
+
+def test_a_name_that_was_dropped_is_new_when_it_is_put_again(shelf):
+    [first] = shelf.put([Item(NOTES, "tea", {"n": 1})])
+    shelf.drop([(NOTES, "tea")], keep_facts=True)
+    [second] = shelf.put([Item(NOTES, "tea", {"n": 2})])
+    assert second.created_at > first.created_at
+    assert [row.value["n"] for row in shelf.rows(pruned=True)] == [1, 2]
+
+
+def test_what_has_expired_is_not_there(shelf):
+    clock = shelf._clock
+    shelf.put([Item(NOTES, "soon", {}, ("green tea",), expires_at=1050.0, ttl=1.0), Item(NOTES, "never", {}, ("tea",))])
+    clock.now = 1040.0
+    assert keys(shelf.nearest("green tea", 5)) == ["soon", "never"]
+    assert shelf.refresh([(NOTES, "soon"), (NOTES, "never"), (NOTES, "nothing")]) == 1
+    assert 1100 < shelf.get(NOTES, "soon").expires_at < 1110
+    clock.now = 2000.0
+    assert shelf.get(NOTES, "soon") is None
+    assert keys(shelf.nearest("green tea", 5)) == ["never"]
+    assert [row.key for row in shelf.rows()] == ["never"]
+    assert (shelf.size, shelf.count(), shelf.refresh([(NOTES, "soon")])) == (1, 1, 0)
+    assert shelf.history(NOTES, "soon")
+    assert (shelf.sweep(), shelf.sweep()) == (1, 0)
+    assert shelf.history(NOTES, "soon") == []
+
+
+def test_a_name_that_expired_is_new_when_it_is_put_again(shelf):
+    shelf.put([Item(NOTES, "tea", {"n": 1}, expires_at=1500.0)])
+    shelf._clock.now = 1600.0
+    [row] = shelf.put([Item(NOTES, "tea", {"n": 2})], replace=False)
+    assert (row.value["n"], row.created_at) == (2, 1601.0)
+    assert shelf.history(NOTES, "tea") == [row]
+
+
+def test_vectors_are_the_first_ones(shelf):
+    rows = shelf.put([Item(NOTES, "two", {}, ("green tea", "poem")), Item(NOTES, "none", {})])
+    vectors = shelf.vectors(rows)
+    assert vectors.shape == (2, 32)
+    assert np.allclose(vectors[0], shelf.embedder.embed(["green tea"])[0])
+    assert not vectors[1].any()
+    assert shelf.vectors([]).shape == (0, 32)
+
+
+def test_notes_are_small_facts_beside_the_items(shelf):
+    assert shelf.note("mine") is None
+    shelf.set_note("mine", {"count": 1})
+    shelf.set_note("mine", {"count": 2})
+    assert shelf.note("mine") == {"count": 2}
+    with pytest.raises(ConfigError, match="the shelf's own"):
+        shelf.set_note("shelf.embedder", "x")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"k": -1}, "k was -1"),
+        ({"k": 1.5}, "k was 1.5"),
+        ({"k": True}, "k was True"),
+        ({"k": 1, "offset": -1}, "offset was -1"),
+        ({"k": 1, "prefix": "notes"}, "namespace"),
+        ({"k": 1, "where": {"n": {"$like": 1}}}, r"\$like"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused(shelf, settings, said):
+    with pytest.raises(ConfigError, match=said):
+        shelf.nearest("tea", **settings)
+
+
+def test_rows_refuse_what_makes_no_sense(shelf):
+    with pytest.raises(ConfigError, match="limit"):
+        shelf.rows(limit=-1)
+    with pytest.raises(ConfigError, match="offset"):
+        shelf.rows(offset="1")
+    with pytest.raises(ConfigError, match="text to look for"):
+        shelf.nearest(None, 1)
+
+
+class Broken(WordEmbedder):
+    """An embedder that is down."""
+
+    def embed(self, texts):
+        raise OSError("no connection")
+
+
+class Wrong(WordEmbedder):
+    """An embedder that gives what it should not."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.change = change
+
+    def embed(self, texts):
+        return self.change(super().embed(texts))
+
+
+def test_an_embedder_that_fails_loses_nothing_unless_it_may(tmp_path):
+    item = Item(NOTES, "tea", {"n": 1}, ("green tea",))
+    with Shelf(tmp_path, Broken()) as shelf:
+        with pytest.raises(OSError, match="no connection"):
+            shelf.put([item])
+        assert shelf.size == 0
+        with pytest.warns(RuntimeWarning, match="no connection.*agora memory rebuild"):
+            shelf.put([item], unembedded=True)
+        assert shelf.get(NOTES, "tea").value == {"n": 1}
+        check = shelf.check()
+        assert (check.ok, check.unembedded) == (False, 1)
+        assert "no vector" in check.problems[0]
+    with Shelf(tmp_path, WordEmbedder()) as shelf:
+        shelf.put([Item(NOTES, "coffee", {}, ("black coffee",))])
+        assert keys(shelf.nearest("green tea", 5)) == ["coffee"]
+        assert shelf.rebuild() == 2
+        assert keys(shelf.nearest("green tea", 5)) == ["tea", "coffee"]
+        assert shelf.check().ok
+
+
+@pytest.mark.parametrize(
+    "change", [lambda found: found[:, :5], lambda found: found[:0], lambda found: found * np.float32("nan")]
+)
+def test_an_embedder_that_gives_something_else_is_refused(change):
+    with Shelf(None, Wrong(change)) as shelf:
+        with pytest.raises(ConfigError, match="'words' gave"):
+            shelf.put([Item(NOTES, "tea", {}, ("green tea",))])
+        assert shelf.size == 0
+
+
+class TestEmbedders:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        with Shelf(tmp_path, WordEmbedder()) as shelf:
+            shelf.put([Item(NOTES, word, {"word": word}, (word,)) for word in ("green tea", "poem", "black coffee")])
+        return tmp_path
+
+    @pytest.mark.parametrize("other", [WordEmbedder(name="other"), WordEmbedder(dimensions=16)])
+    def test_another_embedder_is_refused_with_the_command_that_helps(self, folder, other):
+        with pytest.raises(ConfigError, match=f"'words' .*agora memory rebuild --embedder {other.name}"):
+            Shelf(folder, other)
+
+    def test_the_vectors_are_made_anew_for_another_embedder(self, folder):
+        other, told = WordEmbedder(dimensions=16, name="other"), []
+        with Shelf(folder) as shelf:
+            assert shelf.rebuild(embedder=other, progress=lambda done, total: told.append((done, total))) == 3
+            assert shelf.embedder is other
+            assert keys(shelf.nearest("black coffee", 1)) == ["black coffee"]
+            assert shelf.check().ok
+        assert told[-1] == (6, 6)
+        assert [done for done, _ in told] == sorted(done for done, _ in told)
+        with Shelf(folder, other) as shelf:
+            assert keys(shelf.nearest("black coffee", 1)) == ["black coffee"]
+        with pytest.raises(ConfigError, match="'other'"):
+            Shelf(folder, WordEmbedder())
+
+    def test_who_has_the_memory_open_meanwhile_is_told(self, folder):
+        with Shelf(folder, WordEmbedder()) as old, Shelf(folder) as new:
+            assert keys(old.nearest("poem", 1)) == ["poem"]
+            new.rebuild(embedder=WordEmbedder(name="other"))
+            with pytest.raises(ConfigError, match="agora memory rebuild"):
+                old.nearest("poem", 1)
+            with pytest.raises(ConfigError, match="agora memory rebuild"):
+                old.put([Item(NOTES, "new", {}, ("a new one",))])
+            assert old.get(NOTES, "poem").value == {"word": "poem"}
+
+    def test_an_embedder_that_fails_while_all_is_made_anew_changes_nothing(self, folder):
+        with Shelf(folder) as shelf, pytest.raises(OSError, match="no connection"):
+            shelf.rebuild(embedder=Broken(name="other"))
+        with Shelf(folder, WordEmbedder()) as shelf:
+            assert keys(shelf.nearest("poem", 1)) == ["poem"]
+            assert shelf.check().ok
+
+    def test_who_is_not_the_writer_of_the_index_cannot_rebuild(self, folder):
+        with Shelf(folder, WordEmbedder()) as one, Shelf(folder, WordEmbedder()) as other:
+            one.rebuild()
+            with pytest.raises(RunError, match="Another process writes the index"):
+                other.rebuild()
+
+    def test_items_without_texts_need_no_embedder(self, tmp_path):
+        with Shelf(tmp_path, Broken()) as shelf:
+            shelf.put([Item(NOTES, "tea", {"n": 1})])
+            assert shelf.nearest("tea", 1) == []
+            assert shelf.check().ok
+        assert not (tmp_path / "index").exists()
+
+
+def test_twenty_threads_on_one_shelf(shelf):
+    barrier = threading.Barrier(20)
+    failed = []
+
+    def work(number):
+        barrier.wait()
+        try:
+            for one in range(5):
+                shelf.put([Item(NOTES, f"{number}-{one}", {"n": number}, (f"thread{number} item{one}",))])
+                assert keys(shelf.nearest(f"thread{number} item{one}", 1)) == [f"{number}-{one}"]
+                shelf.put([Item(("shared",), "counter", {"n": number})])
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert shelf.count(NOTES) == 100
+    assert len(shelf.history(("shared",), "counter")) == 100
+    assert shelf.check().ok
+
+
+words = st.lists(st.sampled_from(["green", "black", "tea", "poem", "coffee", "long"]), min_size=1, max_size=3).map(
+    " ".join
+)
+names = st.tuples(st.sampled_from([("a",), ("a", "b"), ("b",)]), st.sampled_from("xyz"))
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(names, words, st.integers(0, 3)), max_size=25), words, st.integers(0, 6), st.integers(0, 3))
+def test_the_nearest_are_what_comparing_all_of_them_gives(puts, query, k, offset):
+    embedder = WordEmbedder(8)
+    with Shelf(None, embedder) as shelf:
+        for (namespace, key), text, n in puts:
+            shelf.put([Item(namespace, key, {"n": n}, (text,))])
+        where = {"n": {"$gte": 1}}
+        passing = [row for row in shelf.rows(("a",)) if matches(row.value, where)]
+        vectors = shelf.vectors(passing).astype(float)
+        scores = (vectors * embedder.embed([query])[0].astype(float)).sum(axis=1)
+        order = sorted(range(len(passing)), key=lambda at: (-scores[at], passing[at].seq))
+        found = shelf.nearest(query, k, prefix=("a",), where=where, offset=offset)
+        assert found == [(passing[at], scores[at]) for at in order[offset : offset + k]]
+
+
+class TwoShelves(RuleBasedStateMachine):
+    """Two shelves on one folder do what one dict does, whichever of them is asked, with the index in use early."""
+
+    @initialize()
+    def begin(self):
+        self.folder = TemporaryDirectory()
+        self.shelves = [self.opened(), self.opened()]
+        self.there, self.pruned = {}, {}
+
+    def opened(self):
+        shelf = Shelf(self.folder.name, WordEmbedder(8))
+        shelf._finder.limits = Limits(exact=4, behind=3, at_once=2, reopen=3)
+        return shelf
+
+    @rule(which=st.integers(0, 1), puts=st.lists(st.tuples(names, words), min_size=1, max_size=4))
+    def put(self, which, puts):
+        self.shelves[which].put([Item(*name, {"text": text}, (text,)) for name, text in puts])
+        for name, text in puts:
+            self.there.pop(name, None)
+            self.there[name] = text
+
+    @rule(which=st.integers(0, 1), name=names, keep_facts=st.booleans())
+    def drop(self, which, name, keep_facts):
+        dropped = self.shelves[which].drop([name], keep_facts=keep_facts)
+        if keep_facts:
+            assert dropped == (name in self.there)
+            if name in self.there:
+                self.pruned.setdefault(name, []).append(self.there.pop(name))
+        else:
+            assert dropped == (name in self.there or name in self.pruned)
+            self.there.pop(name, None)
+            self.pruned.pop(name, None)
+
+    @rule(which=st.integers(0, 1))
+    def reopen(self, which):
+        self.shelves[which].close()
+        self.shelves[which] = self.opened()
+
+    @rule(which=st.integers(0, 1))
+    def check(self, which):
+        assert self.shelves[which].check().problems == ()
+
+    @rule(which=st.integers(0, 1), query=words, prefix=st.sampled_from([(), ("a",), ("b",)]), k=st.integers(1, 4))
+    def search(self, which, query, prefix, k):
+        shelf = self.shelves[which]
+        found = shelf.nearest(query, k, prefix=prefix)
+        rows = shelf.rows(prefix)
+        scores = (shelf.vectors(rows).astype(float) * shelf.embedder.embed([query])[0].astype(float)).sum(axis=1)
+        order = sorted(range(len(rows)), key=lambda at: (-scores[at], rows[at].seq))
+        assert found == [(rows[at], scores[at]) for at in order[:k]]
+
+    @invariant()
+    def both_have_the_same(self):
+        for shelf in self.shelves:
+            rows = shelf.rows()
+            assert [((row.namespace, row.key), row.value["text"]) for row in rows] == list(self.there.items())
+            assert len(shelf.rows(pruned=True)) - len(rows) == sum(map(len, self.pruned.values()))
+            assert shelf.size == len(self.there)
+
+    def teardown(self):
+        if hasattr(self, "shelves"):
+            for shelf in self.shelves:
+                shelf.close()
+            self.folder.cleanup()
+
+
+TestTwoShelves = TwoShelves.TestCase
+TestTwoShelves.settings = settings(
+    max_examples=15, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+def test_nothing_is_warned_of_when_a_shelf_is_forgotten():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Shelf(None, WordEmbedder()).put([Item(NOTES, "tea", {}, ("green tea",))])
