@@ -1,0 +1,1 @@
+"""How patterns are found: conditions from features, exact tests within strata, the search, and words for effects."""
