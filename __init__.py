@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from .graphs.negotiation import create_negotiation
     from .graphs.planning import create_planner
     from .graphs.react import create_react
+    from .graphs.reflection import create_reflection
     from .graphs.resolution import create_resolution
+    from .memory.experience import ExperienceMemory
+    from .memory.store import ChromaStore
     from .models import load_model
 
 _HOMES = {
@@ -26,7 +29,9 @@ _HOMES = {
     "AgoraError": ".errors",
     "Budget": ".budget",
     "BudgetExceeded": ".errors",
+    "ChromaStore": ".memory.store",
     "ConfigError": ".errors",
+    "ExperienceMemory": ".memory.experience",
     "RunError": ".errors",
     "create_auction": ".graphs.auction",
     "create_consensus": ".graphs.consensus",
@@ -34,6 +39,7 @@ _HOMES = {
     "create_negotiation": ".graphs.negotiation",
     "create_planner": ".graphs.planning",
     "create_react": ".graphs.react",
+    "create_reflection": ".graphs.reflection",
     "create_resolution": ".graphs.resolution",
     "load_model": ".models",
 }
@@ -43,7 +49,9 @@ __all__ = [
     "AgoraError",
     "Budget",
     "BudgetExceeded",
+    "ChromaStore",
     "ConfigError",
+    "ExperienceMemory",
     "RunError",
     "create_auction",
     "create_consensus",
@@ -51,6 +59,7 @@ __all__ = [
     "create_negotiation",
     "create_planner",
     "create_react",
+    "create_reflection",
     "create_resolution",
     "load_model",
 ]

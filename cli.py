@@ -9,8 +9,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from .cli_judge import judge_app
+from .cli_lessons import lessons_app
+from .cli_memory import memory_app
+from .cli_patterns import patterns_app
 from .cli_plan import plan_app
 from .cli_run import run_app
 from .cli_stream import failed
@@ -27,6 +32,10 @@ app = typer.Typer(
 app.add_typer(run_app, name="run")
 app.add_typer(tools_app)
 app.add_typer(plan_app)
+app.add_typer(patterns_app)
+app.add_typer(memory_app, name="memory")
+app.add_typer(lessons_app, name="lessons")
+app.add_typer(judge_app, name="judge")
 
 # Typer carries a copy of Click since 0.24 and imports the real one before: both are reached through its public names.
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -94,7 +103,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON li
         return
     table = Table("model", "usable", "note", box=None, pad_edge=False)
     for row in rows:
-        table.add_row(row.spec, "[green]yes[/]" if row.usable else "[dim]no[/]", row.note)
+        table.add_row(escape(row.spec), "[green]yes[/]" if row.usable else "[dim]no[/]", escape(row.note))
     Console().print(table)
 
 
@@ -109,7 +118,7 @@ def doctor() -> int:
     for finding in findings:
         healthy = healthy and (finding.ok or not finding.needed)
         mark = "[green]ok[/]  " if finding.ok else "[red]FAIL[/]" if finding.needed else "[yellow]note[/]"
-        console.print(f"{mark} {finding.name}: {finding.words}", highlight=False)
+        console.print(f"{mark} {escape(finding.name)}: {escape(finding.words)}", highlight=False)
     return 0 if healthy else 1
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +14,7 @@ from rich.console import Console
 
 from .cli_stream import budget_of, run_graph, words_of
 from .cli_tools import AsJson, Plot, cap_of, check_plot, text_of
-from .errors import ConfigError
+from .errors import ConfigError, nearest
 
 run_app = typer.Typer(no_args_is_help=True, help="Run a pattern on a question.")
 
@@ -24,6 +26,9 @@ BudgetTokens = Annotated[int | None, typer.Option(help="Tokens in and out togeth
 BudgetSeconds = Annotated[float | None, typer.Option(help="Seconds in all.")]
 ModelSeconds = Annotated[float, typer.Option(help="Time limit of one model call.")]
 Trace = Annotated[Path | None, typer.Option(help="Write what happens to this JSON Lines file, row by row.")]
+MemoryFolder = Annotated[
+    Path | None, typer.Option("--memory", help="The memory's folder; AGORA_MEMORY, or .agora/memory here, else.")
+]
 Agents = Annotated[str, typer.Option(help="How many agents, or their names: ann,bob,cem.")]
 
 
@@ -306,6 +311,60 @@ def run_negotiation(
     return run_graph(builder.compile(name="negotiation"), asked, context, budget, as_json, trace, drawing)
 
 
+@run_app.command("reflection")
+def run_reflection(
+    task: Annotated[str, typer.Argument(help="What is to be done; - reads it from standard input.")],
+    graph: Annotated[
+        str, typer.Option("--graph", "-g", help="What does the work: a pattern, or your graph as module:name.")
+    ] = "react",
+    memory: MemoryFolder = None,
+    expect: Annotated[
+        str | None, typer.Option(help="The run succeeds when its answer has this in it: a number, or words.")
+    ] = None,
+    feature: Annotated[
+        list[str] | None, typer.Option(help="What is known of the task (several times): domain=finance.")
+    ] = None,
+    retries: Annotated[int, typer.Option(help="How often an attempt that failed is made again.")] = 0,
+    lessons: Annotated[int, typer.Option(help="How many lessons are given at most, up to 3.")] = 2,
+    mine_every: Annotated[int, typer.Option(help="Look for patterns when so many labelled runs are new.")] = 50,
+    self_judged: Annotated[bool, typer.Option(help="Count outcomes that only the graph itself judged.")] = False,
+    model: Model = "embedded",
+    budget_calls: BudgetCalls = None,
+    budget_tokens: BudgetTokens = None,
+    budget_seconds: BudgetSeconds = None,
+    model_seconds: ModelSeconds = 120.0,
+    work_seconds: Annotated[float, typer.Option(help="Time limit of one attempt.")] = 600.0,
+    as_json: AsJson = False,
+    trace: Trace = None,
+) -> int:
+    """Let a graph do a task, with what it learned from earlier runs, and remember this one."""
+    from langgraph.checkpoint.memory import InMemorySaver
+
+    from .cli_memory import folder_of
+    from .graphs.reflection import create_reflection
+    from .memory.experience import ExperienceMemory
+    from .nodes.reflection_state import ReflectionContext
+    from .nodes.run_facts import features_in, has_answer
+
+    asked = words_of(task, 'agora run reflection "What is 17 * 23?" --expect 391')
+    budget = budget_of(budget_calls, budget_tokens, budget_seconds)
+    known = features_in(feature or [])
+    with ExperienceMemory(folder_of(memory)) as kept:
+        builder = create_reflection(
+            _graph_named(graph),
+            memory=kept,
+            check=partial(has_answer, expect) if expect is not None else None,
+            features=partial(_known, known),
+            retries=retries,
+            lessons=lessons,
+            mine_every=mine_every,
+            self_judged=self_judged,
+        )
+        context = ReflectionContext(model=model, model_seconds=model_seconds, work_seconds=work_seconds)
+        compiled = builder.compile(InMemorySaver(), name="reflection")
+        return run_graph(compiled, asked, context, budget, as_json, trace)
+
+
 @run_app.command("resolution")
 def run_resolution(
     about: Annotated[str, typer.Argument(help="The conflict in words; - reads it.")],
@@ -350,6 +409,26 @@ def run_resolution(
     )
     context = ResolutionContext(model=model, model_seconds=model_seconds)
     return run_graph(builder.compile(name="resolution"), asked, context, budget, as_json, trace)
+
+
+def _graph_named(given: str) -> Any:
+    """A pattern's own graph, or somebody's: module:name."""
+    from .graphs import PATTERNS
+
+    module, colon, name = given.partition(":")
+    if not colon and given not in PATTERNS:
+        known = ", ".join(one for one in PATTERNS if one != "reflection")
+        raise ConfigError(f"--graph was {given!r}; give {known}, or module:name.{nearest(given, PATTERNS)}")
+    sys.path.insert(0, str(Path.cwd()))  # As `python -m` does: the user's own modules are found.
+    try:
+        loaded = import_module(module) if colon else import_module(f".graphs.{given}", __package__)
+        return getattr(loaded, name or "graph")
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"--graph {given!r} cannot be loaded: {error}.") from error
+
+
+def _known(features: dict[str, Any], task: str) -> dict[str, Any]:
+    return features
 
 
 def _team(given: str) -> list[Any]:

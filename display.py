@@ -29,6 +29,10 @@ ROWS = {
 }  # Events that are rows of the output, and the key they stand under.
 
 
+# Stops of a run that did what was asked.
+ANSWERED = ("answer", "done", "decided", "delivered", "agreed", "escalated", "arbitrated", "resolved")
+
+
 class TraceFile:
     """A JSON Lines file: one line a step, written as it happens, and a last line with the result.
 
@@ -137,6 +141,21 @@ class Display:
         elif kind == "proposal":
             verdict = f"[red]refused[/]: {_line(event['refused'])}" if event["refused"] else "[green]accepted[/]"
             self.console.print(f"   [magenta]proposal[/] for {_line(event['task'], 60)}  {verdict}")
+        elif kind == "recalled":
+            for name, colour in (("given", "magenta"), ("withheld", "dim")):
+                for lesson in event[name]:
+                    self.console.print(f"   [{colour}]lesson {name}[/]  {_line(lesson)}")
+        elif kind == "judged":
+            self._judged(event)
+        elif kind == "reflection":
+            self.console.print(f"   [magenta]reflection[/]  {_line(event['words'])}")
+        elif kind == "mined":
+            for words in event["patterns"] or ["no pattern"]:
+                self.console.print(f"   [magenta]pattern[/]  {_line(words)}")
+        elif kind == "lesson":
+            self.console.print(
+                f"   [magenta]lesson {escape(event['state'])}[/]  {_line(event['text'])}  [dim]{_line(event['why'])}[/]"
+            )
         elif kind == "tally":
             given = ", ".join(f"{option} {score:g}" for option, score in event["scores"].items())
             self.console.print(f"   [magenta]tally[/]  {_line(given or 'no ballots')}")
@@ -152,6 +171,14 @@ class Display:
         self.console.print(f"   [blue]action[/]      {escape(event['action'])} {_line(_input(event['input']))}{sure}")
         if self.status and event["action"] != "final_answer":
             self.status.update(f"step {event['number']}: {escape(event['action'])}")
+
+    def _judged(self, event: Mapping[str, Any]) -> None:
+        success = event["success"]
+        said = (
+            "[yellow]outcome unknown[/]" if success is None else "[green]success[/]" if success else "[red]failure[/]"
+        )
+        why = f"  [dim]{_line(event['why'])}[/]" if event["why"] else ""
+        self.console.print(f"   {said} of attempt {event['number']}, by {escape(event['source'])}{why}")
 
     def _ballot(self, event: Mapping[str, Any]) -> None:
         ballot = " > ".join(event["ballot"]) if isinstance(event["ballot"], list) else event["ballot"]

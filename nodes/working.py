@@ -34,7 +34,7 @@ class Made:
 
     `outcome`: done, partial (a text is there, and its graph says that it is not all), failed, empty, refused, late,
     rejected (by the test of acceptance) or budget (the run's, which is no fault of the worker). `lacks`: what is
-    missing of a result that counts as done.
+    missing of a result that counts as done. `returned`: all that the worker gave back.
     """
 
     outcome: str
@@ -42,6 +42,7 @@ class Made:
     error: str = ""
     usage: Mapping[str, float] | None = None
     lacks: str = ""
+    returned: Any = None
 
 
 def attempt(
@@ -50,6 +51,7 @@ def attempt(
     config: RunnableConfig,
     seconds: float,
     accept: Callable[[str], bool | str] | None = None,
+    inputs: Mapping[str, Any] = {},
 ) -> Body[Made]:
     """Let a worker do a subtask; a graph that waits for a person interrupts, all else that goes wrong is data.
 
@@ -59,10 +61,11 @@ def attempt(
         config: The job's own, so that a graph has a checkpoint of its own in it.
         seconds: Its time limit, and that of the test.
         accept: Tests the text: True, or False or words that say what is wrong. All else that it does is a rejection.
+        inputs: What a graph takes besides its messages.
     """
     clock = time.perf_counter()
     try:
-        returned = yield AgentCall(worker, {"messages": list(messages)}, config, seconds)
+        returned = yield AgentCall(worker, {**inputs, "messages": list(messages)}, config, seconds)
         words = said_by(returned)
     except ParentCommand:  # Here is no graph that it could be meant for.
         return Made("failed", error="it handed over to a graph around it", usage=_spent(None, clock))
@@ -78,13 +81,13 @@ def attempt(
         return Made("failed", error=f"it failed: {_words(error)}", usage=_spent(None, clock))
     usage = _spent(returned, clock, messages)
     if why := _unsaid(returned, messages):
-        return Made("empty", error=why, usage=usage)
+        return Made("empty", error=why, usage=usage, returned=returned)
     made = _read(words, returned if isinstance(returned, Mapping) else {})
     if isinstance(returned, Mapping) and returned.get("stop") == "budget":
-        return _judged_over(config, made.error, usage)
+        return replace(_judged_over(config, made.error, usage), returned=returned)
     if made.outcome == "done" and accept is not None:
         made = yield from _tested(made, accept, seconds)
-    return replace(made, usage=usage)
+    return replace(made, usage=usage, returned=returned)
 
 
 def _read(words: Any, returned: Mapping[str, Any]) -> Made:
@@ -130,7 +133,7 @@ def _unsaid(returned: Any, sent: Sequence[AnyMessage]) -> str:
 
 def _tested(made: Made, accept: Callable[[str], bool | str], seconds: float) -> Body[Made]:
     try:
-        verdict = yield _Test(accept, made.text, seconds)
+        verdict = yield Limited(accept, (made.text,), seconds)
     except TimeLimitReached:
         return Made("rejected", made.text, f"the test of acceptance gave no verdict within {seconds:g} seconds")
     except ParentCommand as error:
@@ -152,15 +155,15 @@ def _tested(made: Made, accept: Callable[[str], bool | str], seconds: float) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class _Test:
-    """The caller's test of a text, which may hang."""
+class Limited:
+    """A function of the caller's, which may hang: it is left behind then, and TimeLimitReached raised."""
 
-    accept: Callable[[str], Any]
-    text: str
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
     seconds: float
 
     def run(self) -> Any:
-        future = left_behind(self.accept, self.text)
+        future = left_behind(self.function, *self.arguments)
         try:
             return future.result(self.seconds)
         except TimeoutError as error:
@@ -169,7 +172,7 @@ class _Test:
             raise TimeLimitReached from error
 
     async def arun(self) -> Any:
-        return await awaited_left_behind(self.seconds, self.accept, self.text)
+        return await awaited_left_behind(self.seconds, self.function, *self.arguments)
 
 
 def _judged_over(config: RunnableConfig, error: str, usage: Mapping[str, float]) -> Made:

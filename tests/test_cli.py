@@ -19,10 +19,16 @@ AGORA = [sys.executable, "-c", "from langgraph_agora.cli import main; main()"]
 QUESTION = "A baker sells 17 boxes with 23 rolls each. How many rolls is that?"
 
 
-def agora(*arguments, env=None, stdin=None, timeout=120):
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("OPENAI_", "OLLAMA_"))}
+def agora(*arguments, env=None, stdin=None, timeout=120, cwd=None):
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("OPENAI_", "OLLAMA_", "AGORA_"))}
     return subprocess.run(
-        [*AGORA, *arguments], capture_output=True, text=True, timeout=timeout, env={**clean, **(env or {})}, input=stdin
+        [*AGORA, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**clean, **(env or {})},
+        input=stdin,
+        cwd=cwd,
     )
 
 

@@ -42,17 +42,25 @@ ALLOWED = {
     "memory": BASE,
     "nodes": BASE | {"tools", "memory", "nodes"},
     "graphs": BASE | {"tools", "memory", "nodes", "graphs"},
-    "doctor": BASE,
+    "doctor": BASE | {"memory"},
     "simulate": {"errors", "nodes"},
     "replay": {"errors", "nodes"},
-    "cli": BASE | {"graphs", "doctor", "drawing", "cli_plan", "cli_run", "cli_stream", "cli_tools"},
-    "cli_run": BASE | {"tools", "memory", "nodes", "graphs", "plots", "cli_plan", "cli_stream", "cli_tools"},
+    "cli": BASE
+    | {"graphs", "doctor", "drawing", "cli_judge", "cli_lessons", "cli_memory", "cli_patterns"}
+    | {"cli_plan", "cli_run", "cli_stream", "cli_tools"},
+    "cli_run": BASE
+    | {"tools", "memory", "nodes", "graphs", "plots", "cli_memory", "cli_plan", "cli_stream", "cli_tools"},
+    "cli_memory": {"errors", "memory", "cli_tools"},
+    "cli_lessons": {"errors", "memory", "nodes", "learning_plots", "cli_memory", "cli_tools"},
+    "cli_patterns": {"memory", "nodes", "cli_memory", "cli_tools"},
+    "cli_judge": {"errors", "nodes", "cli_tools"},
+    "learning_plots": {"errors", "nodes", "plots"},
     "cli_stream": {"errors", "budget", "models", "nodes", "display", "cli_people"},
     "cli_plan": {"errors", "nodes", "plan_plots", "cli_tools"},
     "plan_plots": {"errors", "nodes", "plots"},
     "cli_tools": BASE | {"nodes", "simulate", "replay", "plots"},
     "plots": {"errors", "nodes"},
-    "__init__": BASE | {"graphs", "cli"},
+    "__init__": BASE | {"graphs", "memory", "cli"},
 }
 # Cores decide; they import neither LangGraph nor a model, so that they can be proven without one.
 CORES = (
@@ -88,8 +96,19 @@ CORES = (
     "delegation",
     "performance",
     "refusal",
+    "run_facts",
+    "patterns",
+    "trend",
+    "lessons",
+    "lesson_making",
+    "lesson_orders",
+    "lesson_text",
+    "lesson_trials",
+    "calibration",
+    "judging",
+    "logistic",
 )
-CORE_FOLDERS = ("consensus", "game_theory", "planning")
+CORE_FOLDERS = ("consensus", "game_theory", "mining", "planning")
 CORE_IMPORTS = {*sys.stdlib_module_names, "numpy", "scipy", "__future__"}
 
 

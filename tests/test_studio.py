@@ -17,28 +17,33 @@ CONTEXT = {"model_seconds": 600.0}  # The machine may be busy.
 # What a user adds: the graph as a part of one's own, and a tool that waits for a person.
 MINE = """
 from langgraph.graph import START, StateGraph
-from langgraph_agora import create_planner, create_react
+from langgraph_agora import create_planner, create_react, create_reflection
 from langgraph_agora.nodes.planning import Domain, Method, Operator
 from langgraph_agora.nodes.react import ReactState
 from langgraph_agora.testing import ScriptedModel
 from langgraph_agora.tools import calculate
 
 SCRIPT = [{"action": "calculate", "input": "6 * 7"}, {"action": "final_answer", "input": "It is 42."}]
-model = ScriptedModel(2 * SCRIPT)  # For two runs.
+model = ScriptedModel(4 * SCRIPT)  # For four runs.
 approving = create_react([calculate], approve=["calculate"], model=model).compile(name="approving")
 boil, brew = Operator("boil", eff=[("hot", "=", True)]), Operator("brew", pre=[("hot", "==", True)])
 domain = Domain([boil, brew], [Method("classic", "tea", subtasks=[("s1", "boil"), ("s2", "brew")])])
 tea = create_planner(domain, approve=["brew"]).compile(name="tea")
+def right(task, result):
+    return "42" in result["answer"]
+
+
+learning = create_reflection(approving, memory="memory", check=right, model=model).compile(name="learning")
 outer = StateGraph(ReactState).add_node("agent", approving).add_edge(START, "agent").compile(name="outer")
 """
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """The repository's langgraph.json, with two graphs of a user added; the server writes into its folder."""
+    """The repository's langgraph.json, with graphs of a user added; the server writes into its folder."""
     folder = tmp_path_factory.mktemp("studio")
     config = json.loads((ROOT / "langgraph.json").read_text())
-    config["graphs"] |= {name: f"./mine.py:{name}" for name in ("approving", "outer", "tea")}
+    config["graphs"] |= {name: f"./mine.py:{name}" for name in ("approving", "learning", "outer", "tea")}
     (folder / "langgraph.json").write_text(json.dumps(config))
     (folder / "mine.py").write_text(MINE)
     command = ("langgraph_cli", "dev", "--no-browser", "--no-reload")
@@ -120,6 +125,12 @@ def test_agents_vote_over_http(server):
         ("negotiation", {"elicit", "talk"}, {"issues", "preferences"}, {"deal", "offers", "leaks"}),
         ("planning", {"plan", "execute", "mend"}, {"tasks", "state"}, {"plan", "completed", "final_state", "trace"}),
         (
+            "reflection",
+            {"recall", "work", "analyse", "store", "adapt"},
+            {"features", "inputs", "run"},
+            {"experience", "recalled", "patterns", "lessons", "improved"},
+        ),
+        (
             "resolution",
             {"choose", "negotiation:talk", "auction:award"},
             {"conflict", "history"},
@@ -170,6 +181,18 @@ def test_a_step_of_a_plan_waits_for_a_person_over_http(server):
     done = client.runs.wait(thread, "tea", command={"resume": {"decisions": [{"type": "approve"}]}})
     assert [row["task"] for row in done["completed"]] == ["boil", "brew"]
     assert done["success"]
+    assert "BlockingError" not in log.read_text()
+
+
+def test_runs_are_remembered_over_http_and_a_person_is_asked_inside(server):
+    client, log = server
+    for number in range(2):
+        asked = {"messages": [{"role": "user", "content": "What is 6 * 7?"}], "run": f"run-{number}"}
+        thread, waiting = run(client, "learning", input=asked)
+        assert waiting["__interrupt__"][0]["value"]["action_requests"][0]["name"] == "calculate"
+        done = client.runs.wait(thread, "learning", command={"resume": {"decisions": [{"type": "approve"}]}})
+        assert (done["answer"], done["experience"]["success"]) == ("It is 42.", True)
+        assert [one["id"] for one in done["recalled"]["experiences"]] == [f"run-{one}" for one in range(number)]
     assert "BlockingError" not in log.read_text()
 
 
