@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
+from ..cleaning import clean
 from ..errors import ConfigError, nearest
 from .filters import checked_where as checked_filter
 from .recalling import epoch, without_recalled
@@ -181,25 +181,8 @@ def checked_id(name: str, value: Any, of: str = "experience") -> str:
     return value
 
 
-def cleaned(text: str) -> str:
-    """The text without what cannot be stored or breaks a screen, NFC normalised.
-
-    Example:
-        >>> cleaned("a" + chr(0) + "b" + chr(0xD800))
-        'ab\ufffd'
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return unicodedata.normalize("NFC", whole.translate(_UNSTORABLE))
-
-
 _NEEDED = ("task", "success")
 _ID = re.compile(rf"\S{{1,{MAX_NAME}}}")
-# Control characters, and the bidirectional overrides that reorder what a person sees (CVE-2021-42574).
-_UNSTORABLE = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"} | dict.fromkeys(
-    [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
-)
 
 
 def _defaults(id: str, at: str) -> dict[str, Any]:
@@ -210,7 +193,7 @@ def _text(name: str, value: Any, of: str = "experience") -> str:
     limit = MAX_TASK if name == "task" else MAX_TEXT
     if not isinstance(value, str) or len(value) > limit:
         raise _wrong(name, value, f"a text of at most {limit:,} characters", of)
-    return without_recalled(cleaned(value))
+    return without_recalled(clean(value))
 
 
 def _texts(name: str, value: Any) -> list[str]:
@@ -264,12 +247,12 @@ def _features(name: str, value: Any) -> dict[str, Any]:
 def _feature_name(name: Any) -> str:
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME:
         raise _wrong("the name of a feature", name, f"a text of 1 to {MAX_NAME} characters")
-    return cleaned(name)
+    return clean(name)
 
 
 def _feature(name: str, value: Any) -> str | int | float | bool:
     if isinstance(value, str) and len(value) <= MAX_SHORT:
-        return cleaned(value)
+        return clean(value)
     if isinstance(value, bool):
         return value
     if isinstance(value, int | float) and abs(value) <= MAX_NUMBER:  # NaN is not, either.

@@ -25,8 +25,9 @@ HEAVY = (
 )
 
 # Room -> rooms it may import. Modules at the root are rooms of their own.
-BASE = {"errors", "styles", "models", "embedded", "budget", "agents"}
+BASE = {"cleaning", "errors", "styles", "models", "embedded", "budget", "agents"}
 ALLOWED = {
+    "cleaning": set(),
     "errors": set(),
     "styles": set(),
     "embedded": {"errors", "styles"},

@@ -173,6 +173,21 @@ def test_what_one_process_puts_and_drops_the_other_sees_at_its_next_question(tmp
         ended(other)
 
 
+def test_who_opens_the_index_later_in_the_same_process_sees_more_of_it(tmp_path):
+    """Chroma shares what is open by path, so the second would see only what the first does."""
+    writer = started(OBEDIENT, tmp_path)
+    assert said(writer, "put 0 100") == "True"
+    with opened(tmp_path) as first:
+        assert found(first, 5) == 5
+        for start in range(100, 400, 40):
+            said(writer, f"put {start} {start + 40}")
+        with opened(tmp_path) as second:
+            assert [found(second, one) for one in range(100, 400, 17)] == list(range(100, 400, 17))
+            assert second._finder.chroma.state.text > first._finder.chroma.state.text
+        assert [found(first, one) for one in range(100, 400, 17)] == list(range(100, 400, 17))
+    ended(writer)
+
+
 def test_the_index_is_taken_over_from_a_process_that_was_killed(tmp_path):
     leader, heir = started(OBEDIENT, tmp_path), started(OBEDIENT, tmp_path)
     assert said(leader, "put 0 100") == "True"

@@ -128,7 +128,7 @@ def test_a_reader_that_has_searched_sees_what_another_one_puts_and_drops(tmp_pat
             writer.drop([(SPACE, str(start - 5))])
             assert found(reader, start - 5) != start - 5
         assert writer._finder.chroma.leads
-        assert not reader._finder.chroma.leads
+        assert not reader._finder.chroma.lead()
         assert reader._finder.is_approximate
         # The reader opened the index anew, instead of searching ever more by itself.
         assert len(reader._finder._matrix) < 200

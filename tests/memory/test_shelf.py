@@ -334,6 +334,28 @@ class TestEmbedders:
                 old.put([Item(NOTES, "new", {}, ("a new one",))])
             assert old.get(NOTES, "poem").value == {"word": "poem"}
 
+    def test_what_is_put_while_all_is_made_anew_is_made_anew_too(self, folder):
+        other = WordEmbedder(dimensions=16, name="other")
+        with Shelf(folder, WordEmbedder()) as writer, Shelf(folder) as shelf:
+
+            def told(done, total):
+                if done == 3 and writer.size == 3:
+                    writer.put([Item(NOTES, "late", {}, ("a late note",))])
+
+            assert shelf.rebuild(embedder=other, progress=told) == 4
+            assert keys(shelf.nearest("a late note", 1)) == ["late"]
+            assert shelf.vectors(shelf.rows()).shape == (4, 16)
+            assert shelf.check().ok
+
+    def test_who_has_searched_before_finds_what_was_embedded_later(self, folder):
+        with Shelf(folder, WordEmbedder()) as reader, Shelf(folder, WordEmbedder()) as shelf:
+            with Shelf(folder, Broken()) as broken, pytest.warns(RuntimeWarning):
+                broken.put([Item(NOTES, "late", {}, ("a late note",))], unembedded=True)
+            shelf.put([Item(NOTES, "later", {}, ("milk",))])
+            assert keys(reader.nearest("a late note", 1)) != ["late"]
+            shelf.rebuild()
+            assert keys(reader.nearest("a late note", 1)) == ["late"]
+
     def test_an_embedder_that_fails_while_all_is_made_anew_changes_nothing(self, folder):
         with Shelf(folder) as shelf, pytest.raises(OSError, match="no connection"):
             shelf.rebuild(embedder=Broken(name="other"))
