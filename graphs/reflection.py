@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableLambda
 from langgraph.graph import END, START, StateGraph
 
-from ..errors import ConfigError
+from ..errors import ConfigError, nearest
 from ..memory.experience import ExperienceMemory
 from ..nodes import reflecting
 from ..nodes.reflection_state import (
@@ -20,6 +21,7 @@ from ..nodes.reflection_state import (
     ReflectionOutput,
     ReflectionSpec,
     ReflectionState,
+    default_context,
 )
 from ..nodes.running import Node, Route
 from ..tools import calculate
@@ -53,10 +55,11 @@ def create_reflection(
     Args:
         graph: What does the work: a graph of this package or any other one over `messages`, compiled or not, or
             anything runnable that answers `{"messages": [...]}`.
-        memory: The memory, or its folder; None takes the folder of the run's settings, or one of this process only.
-        check: Tells whether a run succeeded: task, output of the graph (with `answer` and `stop`) -> True or False,
-            words that say what is wrong, or a score from 0 to 1. Without one the graph judges itself by how it ended,
-            and such outcomes count for no statistics unless `self_judged`; a person can label them later.
+        memory: The memory, or its folder; None takes the folder of the run's settings, and without one a memory that
+            lasts as long as this process, which all graphs without one share.
+        check: Tells whether a run succeeded: task, output of the graph (with `answer`, `stop` and `messages`) -> True
+            or False, words that say what is wrong, or a score from 0 to 1. Without one the graph judges itself by how
+            it ended, and such outcomes count for no statistics unless `self_judged`; a person can label them later.
         pass_at: The score from which a run counts as a success.
         features: What is known of a task before it is done: task -> {name: text, number or bool}. Lessons that belong
             to a kind of task are given for that kind only.
@@ -64,8 +67,9 @@ def create_reflection(
             failure (Shinn et al. 2023, arXiv 2303.11366). The attempt with the best score is kept.
         lessons: How many lessons a run is given at most, up to 3.
         mine_every: Patterns are looked for when so many labelled runs are new.
-        settings: What a lesson may change besides words: fields of the wrapped graph's context, each with the values
-            that are allowed, such as {"max_steps": [5, 10, 20]}.
+        settings: What a lesson may change besides words: fields of the wrapped graph's context (a dataclass), each with
+            the values that are allowed, such as {"max_steps": [5, 10, 20]}. A context of its own is bound to a graph by
+            `graph.bind(context=...)`.
         self_judged: Whether outcomes that only the graph itself judged count too.
         model: The model that words reflections and lessons; None takes the run's context (default `embedded`).
         name: The graph's name in `usage`, in events and in the closing message.
@@ -116,9 +120,12 @@ def create_reflection(
         raise ConfigError(f"model was {model!r}; give a chat model or the name of one.")
     if not isinstance(name, str) or not name.strip():
         raise ConfigError(f"name was {name!r}; give words: the graph is called so.")
+    if not isinstance(self_judged, bool):
+        raise ConfigError(f"self_judged was {self_judged!r}; give True or False.")
+    worker = _runnable(graph)
     spec = ReflectionSpec(
         name=name,
-        graph=_runnable(graph),
+        graph=worker,
         memory=str(memory) if isinstance(memory, Path) else memory,
         check=check,
         pass_at=pass_at,
@@ -126,7 +133,7 @@ def create_reflection(
         retries=retries,
         lessons=lessons,
         mine_every=mine_every,
-        settings=_checked_settings(settings),
+        settings=_checked_settings(settings, worker),
         self_judged=self_judged,
         model=model,
     )
@@ -159,12 +166,16 @@ def _runnable(graph: Any) -> Runnable[Any, Any]:
     raise ConfigError(f"graph was {graph!r}; give a graph, or something runnable that answers a list of messages.")
 
 
-def _checked_settings(settings: Any) -> dict[str, tuple[Any, ...]]:
+def _checked_settings(settings: Any, graph: Runnable[Any, Any]) -> dict[str, tuple[Any, ...]]:
     if not isinstance(settings, Mapping):
         raise ConfigError(f'settings was {settings!r}; give names with their values, such as {{"max_steps": [5, 20]}}.')
+    known = [field.name for field in fields(default_context(graph))] if settings else []
     for name, values in settings.items():
+        if name not in known:
+            there = ", ".join(known)
+            raise ConfigError(f"settings names {name!r}; the graph's context has {there}.{nearest(str(name), known)}")
         listed = isinstance(values, Sequence) and not isinstance(values, str) and values
-        if not isinstance(name, str) or not listed or not all(isinstance(one, str | int | float) for one in values):
+        if not listed or not all(isinstance(one, str | int | float) for one in values):
             raise ConfigError(f"The setting {name!r} had {values!r}; give a list of texts or numbers.")
     return {name: tuple(values) for name, values in settings.items()}
 

@@ -55,8 +55,12 @@ class Experience(TypedDict, total=False):
     reflections: list[str]
     attempts: float
     """How often it was tried within the run."""
-    first_success: bool | None
-    """What the first of several attempts came to; `success` is of the one that counts."""
+    first: dict[str, Any]
+    """Of several attempts the first one: its features, success, outcome_source, seconds, tokens, steps and judged.
+
+    The fields above are of the attempt that counts, seconds and tokens of all together. Statistics take the first one:
+    a retry that helped would hide what they look for.
+    """
     judged: dict[str, float]
     """What a judge reads from the steps of the run, see `features_of_run`."""
 
@@ -261,6 +265,13 @@ def _feature(name: str, value: Any) -> str | int | float | bool:
     raise _wrong(name, value, allowed)
 
 
+def _first(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or "success" not in value or not set(value) <= set(_OF_FIRST):
+        raise _wrong(name, value, f"a dict with success, and what is known of {', '.join(_OF_FIRST[1:])}")
+    return {key: _CHECKS[key](f"{name}.{key}", one) for key, one in value.items()}
+
+
+_OF_FIRST = ("success", "features", "outcome_source", "seconds", "tokens", "steps", "judged")
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "task": _text,
     "features": _features,
@@ -279,7 +290,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "summary": _text,
     "reflections": _texts,
     "attempts": _number,
-    "first_success": _success,
+    "first": _first,
     "judged": _features,
 }
 

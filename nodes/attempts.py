@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AnyMessage
+from langgraph.errors import GraphBubbleUp, ParentCommand
 
 from .judging import features_of_run
 from .panel import NOTHING
 from .run_facts import run_features
-from .running import Body
+from .running import Body, is_cancelled
 from .text import clean, plain, shorten
 from .threads import TimeLimitReached
 from .working import Limited, Made
 
-MAX_RESULT = 200_000  # characters of a wrapped graph's output, as JSON, that are kept
+MAX_RESULT = 200_000  # characters of a wrapped graph's output, as JSON, that are kept; the largest parts go first
 MAX_ANSWER = 20_000  # characters
 SHOWN = 500  # characters of an earlier answer that the next attempt is shown
 _STOPS = {"done": "answer", "partial": "partial", "budget": "budget"}
@@ -26,12 +28,22 @@ Check = Callable[[str, dict[str, Any]], bool | float | str]
 
 
 def row_of(number: int, made: Made, asked: Sequence[AnyMessage]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """An attempt as a row of `attempts`, and the output of the wrapped graph as JSON; empty when it gave none."""
+    """An attempt as a row of `attempts`, and what the wrapped graph gave.
+
+    Args:
+        number: Of the attempt, from 1.
+        made: What came of it.
+        asked: What the graph was sent.
+
+    Returns:
+        The row, not judged yet; and {"output": its output as JSON, "messages": its messages}, empty when it gave none.
+    """
     output = made.returned if isinstance(made.returned, Mapping) else {}
-    said = _behind(output.get("messages"), asked)
+    messages = output["messages"] if isinstance(output.get("messages"), list) else []
     answer = made.text or (clean(output["answer"], MAX_ANSWER) if isinstance(output.get("answer"), str) else "")
     stop = output["stop"] if isinstance(output.get("stop"), str) else _STOPS.get(made.outcome, "error")
     usage = made.usage or NOTHING
+    facts = run_features({"stop": stop, **output}, _behind(messages, asked))
     row = {
         "number": number,
         "answer": answer or made.error,
@@ -45,67 +57,89 @@ def row_of(number: int, made: Made, asked: Sequence[AnyMessage]) -> tuple[dict[s
         "reflection": "",
         "seconds": usage["seconds"],
         "tokens": usage["tokens_in"] + usage["tokens_out"],
-        "features": {**run_features({"stop": stop, **output}, said), "answer_words": len(answer.split())},
+        "features": {**facts, "answer_words": len(answer.split())},
         "judged": features_of_run(output["steps"]) if _is_trace(output.get("steps")) else {},
     }
     if made.returned is None:
         return row, {}
-    kept = plain({str(key): value for key, value in output.items() if key != "messages"})
-    small = len(json.dumps(kept, default=str)) <= MAX_RESULT
-    return row, {**(kept if small else {}), "answer": answer, "stop": row["stop"]}
+    kept = _within_limit(plain({str(key): value for key, value in output.items() if key != "messages"}))
+    return row, {"output": {**kept, "answer": answer, "stop": row["stop"]}, "messages": messages}
 
 
 def judge_attempt(
-    check: Check | None, pass_at: float, task: str, row: Mapping[str, Any], latest: dict[str, Any], seconds: float
+    check: Check | None, pass_at: float, task: str, row: Mapping[str, Any], latest: Mapping[str, Any], seconds: float
 ) -> Body[dict[str, Any]]:
     """Whether an attempt succeeded, how well (0 to 1), who says so, and why it did not.
 
+    Without a check the way in which the graph ended decides, and that is its own word ("self"), also where it raised:
+    if only failures were facts, statistics would see nothing but failures. A budget that ended says nothing of success.
+
     Args:
-        check: The caller's; without one the way in which the graph ended decides, and the source is "self".
+        check: The caller's; it may ask a person by an `interrupt`.
         pass_at: The score from which an attempt is a success.
         task: What was asked.
         row: The attempt, of `row_of`.
-        latest: The output of the wrapped graph; empty when there is none, which is a fact and needs no check.
+        latest: What the graph gave, of `row_of`.
         seconds: Time limit of the check.
     """
+    source = "self" if check is None else "validator" if latest else "environment"
+    if row["stop"] == "budget":
+        return _verdict(None, 0.0, source, "the budget ended the run")
     if check is None or not latest:
         done = row["outcome"] == "done"
-        source = "self" if latest else "environment"
         return _verdict(done, float(done), source, "" if done else row["error"] or f"it ended with {row['stop']}")
+    result = {**copy.deepcopy(latest["output"]), "messages": list(latest["messages"])}
     try:
-        said = yield Limited(check, (task, latest), seconds)
+        said = yield Limited(check, (task, result), seconds)
     except TimeLimitReached:
-        return _verdict(None, 0.0, "validator", f"the check gave no verdict within {seconds:g} seconds")
-    except Exception as error:  # The caller's own check: that it fails says nothing about the run.
-        return _verdict(
-            None, 0.0, "validator", clean(shorten(f"the check failed: {type(error).__name__}: {error}", 300))
-        )
+        return _verdict(None, 0.0, source, f"the check gave no verdict within {seconds:g} seconds")
+    except ParentCommand as error:
+        return _verdict(None, 0.0, source, _failed(error))
+    except (GraphBubbleUp, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # The caller's own check: that it fails says nothing about the run.
+        if is_cancelled(error):
+            raise
+        return _verdict(None, 0.0, source, _failed(error))
+    return _read(said, pass_at, source)
+
+
+def told(attempts: Sequence[Mapping[str, Any]]) -> str:
+    """What the next attempt is told of those before it: quoted as data, between marks that no text can end."""
+    if not attempts:
+        return ""
+    lines = [
+        f"Attempt {row['number']} failed: {_quoted(row['why'])}. It ended with: {_quoted(row['answer'])}. "
+        f"Noted: {_quoted(row['reflection'])}"
+        for row in attempts
+    ]
+    return "\n".join(
+        ["Earlier attempts at the task below, as data. Do it differently now.", "<attempts>", *lines, "</attempts>"]
+    )
+
+
+def _quoted(text: str) -> str:
+    quoted = json.dumps(shorten(clean(text), SHOWN), ensure_ascii=False)
+    return quoted.translate({ord("<"): "‹", ord(">"): "›"})
+
+
+def _read(said: Any, pass_at: float, source: str) -> dict[str, Any]:
+    """What a check returned, as a verdict."""
     said = said.item() if hasattr(said, "item") else said  # Of numpy.
     if inspect.iscoroutine(said):
         said.close()
     if isinstance(said, str):
-        return _verdict(False, 0.0, "validator", clean(shorten(said, 300)) or "the check refused it")
+        return _verdict(False, 0.0, source, clean(shorten(said, 300)) or "the check refused it")
     if isinstance(said, bool) or (isinstance(said, int | float) and 0 <= said <= 1):
         passed = said if isinstance(said, bool) else said >= pass_at
         why = "" if passed else "the check refused it" if isinstance(said, bool) else f"the check gave it {said:g}"
-        return _verdict(passed, float(said), "validator", why)
+        return _verdict(passed, float(said), source, why)
     words = clean(shorten(repr(said), 100))
-    return _verdict(
-        None, 0.0, "validator", f"the check returned {words}, which is no bool, no words, no number from 0 to 1"
-    )
+    return _verdict(None, 0.0, source, f"the check returned {words}, which is no bool, no words, no number from 0 to 1")
 
 
-def told(attempts: Sequence[Mapping[str, Any]]) -> str:
-    """What the next attempt is told of those before it."""
-    if not attempts:
-        return ""
-    lines = []
-    for row in attempts:
-        answer = "\n".join(f"> {line}" for line in shorten(row["answer"], SHOWN).splitlines())
-        lines.append(
-            f"Attempt {row['number']} failed: {row['why']}. It ended with:\n{answer}\nNoted: {row['reflection']}"
-        )
-    return "Earlier attempts at the task below, quoted as data:\n" + "\n".join(lines) + "\nDo it differently now."
+def _failed(error: BaseException) -> str:
+    return clean(shorten(f"the check failed: {type(error).__name__}: {error}", 300))
 
 
 def _verdict(success: bool | None, score: float, source: str, why: str) -> dict[str, Any]:
@@ -118,10 +152,20 @@ def _is_trace(steps: Any) -> bool:
     )
 
 
-def _behind(messages: Any, asked: Sequence[AnyMessage]) -> list[Any]:
+def _within_limit(output: dict[str, Any]) -> dict[str, Any]:
+    sizes = {key: len(json.dumps(value, default=str)) for key, value in output.items()}
+    for key in sorted(sizes, key=lambda key: -sizes[key]):
+        if sum(sizes.values()) <= MAX_RESULT:
+            break
+        del sizes[key]
+    return {key: output[key] for key in output if key in sizes}
+
+
+def _behind(messages: Sequence[Any], asked: Sequence[AnyMessage]) -> Sequence[Any]:
     """What a graph said after the task."""
-    if not isinstance(messages, list):
-        return []
-    texts = [message.text if hasattr(message, "text") else "" for message in messages]
-    places = [place for place, text in enumerate(texts) if text == asked[-1].text]
+    places = [
+        place
+        for place, message in enumerate(messages)
+        if getattr(message, "type", "") == "human" and message.text == asked[-1].text
+    ]
     return messages[places[-1] + 1 :] if places else messages

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Confirmation", "Pattern", "confirm", "mine"]
 
-SHARES = Shares(one_more=0.29, one_less=0.26, two_more=0.12, two_less=0.02)
-EFFORT = 0.06  # the share of all measures together
+SHARES = Shares(one_more=0.25, one_less=0.22, two_more=0.12, two_less=0.02)
+EFFORT = 0.05  # the share of all measures together
 SMALL, LARGE = 200, 400  # experiences up to which single conditions, and from which pairs, have their whole share
 FLIPPED = 2 / 3  # share of experiences up to which a condition is not the rule
 CONFIRMED, CASES = 0.05, 50  # p, and the number of later cases
@@ -46,7 +46,7 @@ def mine(
     The rate holds by construction. Where there is no pattern, how many candidates reach a given p has a known mean,
     the sum of the exact chances of each (Tarone 1990), and the chance that any does is no larger (Boole), however
     much the features depend on each other. Each part of the search (failure, success, pairs, efficiency) reports its
-    best candidate only if that mean is within its share of the rate; the shares add up to 0.7 at most. Measured, 0.02
+    best candidate only if that mean is within its share of the rate; the shares add up to 0.6 at most. Measured, 0.02
     to 0.03 of such logs have a report (bench/patterns.py).
 
     What is found is held fixed as strata (Cochran 1954, Mantel and Haenszel 1959), so that what only goes along with

@@ -8,47 +8,65 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.graph import END
 
-from ..errors import BudgetExceeded, RunError
-from ..memory.fields import checked_id
+from ..errors import BudgetExceeded, ConfigError, RunError
+from ..memory.experience import ExperienceMemory
+from ..memory.fields import MAX_TASK, checked_id
 from ..models import load_model
 from .ask import Reply
 from .attempts import judge_attempt, row_of, told
 from .learning import Found, Learned, choose, find_patterns, keep_lesson, learn, memory_of, open_lessons
+from .lesson_text import HEAD
 from .lesson_words import reflect, setting_of, word_lesson
 from .lessons import as_notes
 from .panel import NOTHING, Heard, added
-from .reflection_state import ReflectionContext, ReflectionRun, ReflectionSpec, ReflectionState
+from .reflection_state import (
+    ReflectionContext,
+    ReflectionRun,
+    ReflectionSpec,
+    ReflectionState,
+    default_context,
+    is_bound,
+)
 from .run import RunContext, checked_seconds
-from .run_facts import checked_features, task_features
+from .run_facts import MOST_FEATURES, checked_features, task_features, without
 from .running import Body, Work
 from .talk import cleaned, question_of
 from .teamwork import usage_of
 from .text import clean, shorten
+from .threads import TimeLimitReached
 from .working import Limited, Made, attempt
 
 SUMMARY = 500  # characters of an answer that are remembered
+HEARD = "I will keep that in mind."  # What stands behind notes.
 
 
 def recall(spec: ReflectionSpec, state: ReflectionState, config: RunnableConfig) -> Body[dict[str, Any]]:
     """Begin: look at the task, and draw which lessons are given and which are withheld."""
     run, began = ReflectionRun(spec, ReflectionContext), _now()
     checked_seconds(run.context, "model_seconds", "work_seconds")
-    task = clean(question_of(state.get("messages", [])).text)
-    known = task_features(task) | checked_features(state.get("features") or {}, "The input")
+    task = clean(question_of(state.get("messages", [])).text)[:MAX_TASK]
+    known = checked_features({**task_features(task), **(state.get("features") or {})}, "The input")
     if spec.features is not None:
-        known |= checked_features((yield Limited(spec.features, (task,), run.context.work_seconds)), "features")
-    memory = yield Work(memory_of, (spec.memory, run.context.memory))
+        known = checked_features(
+            {**known, **(yield from _features_of(spec, task, run.context.work_seconds))}, "features"
+        )
+    memory: ExperienceMemory = yield Work(memory_of, (spec.memory, run.context.memory))
     given = state.get("run")
     run_id = uuid.uuid4().hex if given is None else checked_id("run", given, "input")
+    earlier = yield Work(memory.get, (run_id,))
+    if earlier is not None and earlier["task"] != task:
+        raise ConfigError(
+            f"run was {run_id!r}, which the memory has for another task; give each run a name of its own."
+        )
     recalled = yield Work(choose, (memory, task, known, run_id, spec.lessons, run.context.seed))
     run.tell("recalled", **{key: [one["text"] for one in recalled["lessons"][key]] for key in ("given", "withheld")})
     return {
@@ -59,6 +77,7 @@ def recall(spec: ReflectionSpec, state: ReflectionState, config: RunnableConfig)
         "recalled": recalled,
         "attempts": [],
         "kept": 0,
+        "latest": {},
         "result": {},
         "usage": {spec.name: dict(NOTHING)},
         "answer": "",
@@ -77,10 +96,7 @@ def work(spec: ReflectionSpec, state: ReflectionState, config: RunnableConfig) -
     run, number = ReflectionRun(spec, ReflectionContext), len(state["attempts"]) + 1
     chosen = state["recalled"]["lessons"]["given"]
     run.tell("asking", round=number, what=f"{spec.inner}, with {len(chosen)} lessons")
-    question = question_of(state["messages"])
-    before = [message for message in state["messages"] if message is not question]
-    notes = [HumanMessage(words) for words in (as_notes(chosen), told(state["attempts"])) if words]
-    asked = cleaned([*before, *notes, question])
+    asked = _asked(state["messages"], [as_notes(chosen), told(state["attempts"])])
     worker = _with_settings(run, [one["setting"] for one in chosen if one.get("setting")])
     made: Made = yield from attempt(worker, asked, config, run.context.work_seconds, inputs=state["given"])
     row, latest = row_of(number, made, asked)
@@ -109,7 +125,8 @@ def analyse(spec: ReflectionSpec, state: ReflectionState, config: RunnableConfig
     return {
         "attempts": [*earlier, row],
         "usage": usage,
-        **({"kept": row["number"], "result": state["latest"]} if better else {}),
+        "latest": {},
+        **({"kept": row["number"], "result": state["latest"].get("output", {})} if better else {}),
         "again": row["success"] is False and not over and row["number"] <= spec.retries,
     }
 
@@ -128,7 +145,7 @@ def store(spec: ReflectionSpec, state: ReflectionState, config: RunnableConfig) 
     try:
         memory = yield Work(memory_of, (spec.memory, run.context.memory))
         learned: Learned = yield Work(learn, (memory, experience, spec.mine_every, spec.self_judged))
-    except RunError as reason:  # A full disk costs the memory of this run, and not its answer.
+    except (ConfigError, RunError) as reason:  # A full disk costs the memory of this run, and not its answer.
         update["error"] = f"The run could not be remembered: {reason}"
     else:
         for lesson in learned.changed:
@@ -181,8 +198,32 @@ def adapt(spec: ReflectionSpec, state: ReflectionState, config: RunnableConfig) 
             lesson = yield Work(keep_lesson, (memory, pattern, worded.kind, worded.lesson, setting, _now()))
             run.tell("lesson", text=lesson["text"], state=lesson["state"], why=lesson["why"])
         return {"patterns": found.patterns, "lessons": (yield Work(open_lessons, (memory,))), "usage": usage}
-    except (BudgetExceeded, RunError) as reason:  # The answer is there; patterns are found again by the next run.
+    except (BudgetExceeded, ConfigError, RunError) as reason:  # The answer is there; the next run looks again.
         return {"usage": usage, "error": error or f"The memory could not be adapted: {reason}"}
+
+
+def _asked(messages: Sequence[AnyMessage], notes: Sequence[str]) -> list[AnyMessage]:
+    """The conversation with notes before its question, which stays a message of its own: graphs take it word by word.
+
+    An answer stands behind the notes, because the templates of some models want people and models to take turns.
+    """
+    words = "\n\n".join(note for note in notes if note)
+    if not words:
+        return cleaned(messages)
+    place = messages.index(question_of(messages))
+    return cleaned([*messages[:place], HumanMessage(words), AIMessage(HEARD), *messages[place:]])
+
+
+def _features_of(spec: ReflectionSpec, task: str, seconds: float) -> Body[dict[str, Any]]:
+    """What the caller's function knows of a task."""
+    assert spec.features is not None
+    try:
+        found = yield Limited(spec.features, (task,), seconds)
+    except TimeLimitReached as error:
+        raise ConfigError(f"features gave nothing within {seconds:g} seconds.") from error
+    except Exception as error:
+        raise ConfigError(f"features failed on the task: {type(error).__name__}: {error}") from error
+    return checked_features(found, "features")
 
 
 def _experience(
@@ -190,51 +231,52 @@ def _experience(
 ) -> dict[str, Any]:
     """What is remembered of a run: the facts of the attempt that counts, and of lessons only the ids.
 
-    `first_success` is what the first of several attempts came to, before a reflection helped: lessons are judged by it.
+    Of several attempts the first one is kept apart: a retry that helped would hide what statistics look for.
     """
-    lessons = state["recalled"]["lessons"]
-    told = [one["text"] for one in lessons["given"]]
+    lessons, attempts = state["recalled"]["lessons"], state["attempts"]
+    texts = [HEAD, *(one["text"] for one in lessons["given"])]
     return {
         "id": state["run_id"],
-        "task": clean(question_of(state["messages"]).text),
-        "features": {**state["known"], "graph": clean(spec.inner, 80), **kept["features"]},
-        "success": kept["success"],
-        **({"first_success": first["success"]} if len(state["attempts"]) > 1 else {}),
-        "outcome_source": kept["source"],
-        "seconds": kept["seconds"],
-        "tokens": kept["tokens"],
+        "task": clean(question_of(state["messages"]).text)[:MAX_TASK],
+        **_facts(spec, state, kept),
+        "seconds": round(sum(row["seconds"] for row in attempts), 6),
+        "tokens": sum(row["tokens"] for row in attempts),
         "at": _now(),
         "began": state["began"],
         "stop": kept["stop"],
-        "summary": shorten(_without(kept["answer"], told), SUMMARY),
-        "reflections": [_without(row["reflection"], told) for row in state["attempts"] if row["reflection"]],
-        "attempts": len(state["attempts"]),
-        "judged": kept["judged"],
+        "summary": shorten(without(kept["answer"], texts), SUMMARY),
+        "reflections": [without(row["reflection"], texts) for row in attempts if row["reflection"]],
+        "attempts": len(attempts),
         "recalled": [one["id"] for one in lessons["given"]],
         "withheld": [one["id"] for one in lessons["withheld"]],
+        **({"first": _facts(spec, state, first)} if len(attempts) > 1 else {}),
     }
 
 
-def _without(text: str, told: Sequence[str]) -> str:
-    """A text without the lines that repeat a lesson: what was recalled must not come back as an experience.
-
-    Of 10,134 memories in an audit of such a loop 97.8 % were junk (mem0, issue 4573).
-    """
-    lines = text.splitlines()
-    return "\n".join(line for line in lines if not any(one.casefold() in line.casefold() for one in told))
+def _facts(spec: ReflectionSpec, state: ReflectionState, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What statistics are made of: what was known of the task goes before what was seen of the run."""
+    seen = {"graph": clean(spec.inner, 80), **row["features"]}
+    features = {**state["known"], **{name: value for name, value in seen.items() if name not in state["known"]}}
+    return {
+        "features": dict(list(features.items())[:MOST_FEATURES]),
+        "success": row["success"],
+        "outcome_source": row["source"],
+        "seconds": row["seconds"],
+        "tokens": row["tokens"],
+        **({"steps": row["features"]["steps"]} if "steps" in row["features"] else {}),
+        "judged": row["judged"],
+    }
 
 
 def _with_settings(run: ReflectionRun, settings: Sequence[Mapping[str, Any]]) -> Runnable[Any, Any]:
-    """The wrapped graph with the settings of its lessons, in a context of its own kind."""
-    graph = run.spec.graph
-    kind = getattr(graph, "context_schema", None)
-    if not settings:
+    """The wrapped graph with the settings of its lessons, in its own kind of context."""
+    graph, values = run.spec.graph, {one["name"]: one["value"] for one in settings}
+    if not values:
         return graph
-    values = {one["name"]: one["value"] for one in settings}
-    if isinstance(kind, type) and issubclass(kind, RunContext):
-        shared = {"model": run.context.model, "model_seconds": run.context.model_seconds}
-        return graph.bind(context=kind(**{**shared, **values}))
-    return graph.bind(context=kind(**values) if isinstance(kind, type) and is_dataclass(kind) else values)
+    context = default_context(graph)
+    if isinstance(context, RunContext) and not is_bound(graph):
+        context = replace(context, model=run.context.model, model_seconds=run.context.model_seconds)
+    return graph.bind(context=replace(context, **values))
 
 
 def _model(run: ReflectionRun) -> Body[BaseChatModel]:

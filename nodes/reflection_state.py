@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AnyMessage
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableBinding
 from langgraph.channels import EphemeralValue
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
 
+from ..errors import ConfigError
 from .run import Run, RunContext
 
 if TYPE_CHECKING:
@@ -56,6 +57,29 @@ class ReflectionSpec:
         return str(getattr(self.graph, "name", None) or "graph")
 
 
+def default_context(graph: Any) -> Any:
+    """The context that a graph runs in when a lesson changes a setting: the one bound to it, or its own default.
+
+    Raises:
+        ConfigError: It has no dataclass as its context, or one without defaults and none is bound.
+    """
+    inner = graph.bound if isinstance(graph, RunnableBinding) else graph
+    kind = getattr(inner, "context_schema", None)
+    if not isinstance(kind, type) or not is_dataclass(kind):
+        raise ConfigError(f"settings need a graph whose context is a dataclass; that of {inner!r} is {kind!r}.")
+    if is_bound(graph):
+        return graph.kwargs["context"]
+    try:
+        return kind()
+    except TypeError as error:
+        raise ConfigError(f"settings need a context to change: graph.bind(context={kind.__name__}(...)).") from error
+
+
+def is_bound(graph: Any) -> bool:
+    """Whether somebody bound a context to a graph."""
+    return isinstance(graph, RunnableBinding) and graph.kwargs.get("context") is not None
+
+
 ReflectionRun = Run[ReflectionSpec, ReflectionContext]
 
 
@@ -93,9 +117,10 @@ class ReflectionOutput(TypedDict, total=False):
 class ReflectionState(ReflectionOutput, total=False):
     """The state between nodes.
 
-    `run_id`: the run's name; `began`: when it began; `known`: what was known of the task before; `given`: what the wrapped graph takes besides
-    messages; `latest`: what the newest attempt gave; `kept`: the number of the attempt that counts, whose output is
-    `result`; `again`: whether another attempt is made; `adapt`: whether enough is new to look for patterns.
+    `run_id`: the run's name; `began`: when it began; `known`: what was known of the task before; `given`: what the
+    wrapped graph takes besides messages; `latest`: what the newest attempt gave, until it is judged; `kept`: the number
+    of the attempt that counts, whose output is `result`; `again`: whether another attempt is made; `adapt`: whether
+    enough is new to look for patterns.
     """
 
     features: Annotated[dict[str, Any] | None, EphemeralValue]

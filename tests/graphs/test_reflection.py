@@ -13,7 +13,7 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.runtime import get_runtime
-from langgraph.types import Command
+from langgraph.types import Command, interrupt
 
 from langgraph_agora import Budget, ConfigError, RunError, create_react, create_reflection
 from langgraph_agora.memory.experience import ExperienceMemory
@@ -65,6 +65,17 @@ def run(graph, memory, task=SUM, *, way="invoke", given=None, config=None, conte
     return result
 
 
+def used_up():
+    """A config whose budget allows no more call."""
+    budget = Budget(max_calls=1)
+    ScriptedModel(["x"]).invoke("x", {"callbacks": [budget]})
+    return {"callbacks": [budget]}
+
+
+def thread():
+    return {"configurable": {"thread_id": "1"}}
+
+
 def has(text):
     """A check: the answer has a text in it."""
 
@@ -111,12 +122,15 @@ def test_a_failure_is_reflected_on_and_tried_again(memory, way):
 
     assert [row["success"] for row in result["attempts"]] == [False, True]
     assert (result["answer"], result["improved"]) == ("391", True)
-    assert (result["experience"]["success"], result["experience"]["first_success"]) == (True, False)
+    kept = result["experience"]
+    assert (kept["success"], kept["first"]["success"], kept["first"]["outcome_source"]) == (True, False, "validator")
+    assert kept["tokens"] == sum(row["tokens"] for row in result["attempts"])
     assert result["experience"]["reflections"] == ["It guessed. Calculate it."]
     assert told[0] == [SUM]
     assert told[1][-1] == SUM  # The task stays the last message.
-    assert "> About 400." in told[1][0]
+    assert '"About 400."' in told[1][0]
     assert "Calculate it." in told[1][0]
+    assert len(told[1]) == 3  # An answer stands behind the notes: some models want turns to alternate.
     assert result["usage"]["reflection"]["calls"] == 1
     assert result["usage"]["worker"]["calls"] == 2
 
@@ -162,6 +176,7 @@ def test_a_worker_that_raises_has_failed_and_the_run_goes_on(memory, way):
     assert "no connection" in result["attempts"][0]["why"]
     assert result["attempts"][0]["source"] == "environment"
     assert result["answer"] == "391"
+    assert run(answering(RuntimeError("no"))[0], memory)["experience"]["outcome_source"] == "self"
 
 
 def test_without_a_check_the_graph_judges_itself_and_that_counts_for_nothing(memory):
@@ -300,6 +315,7 @@ def test_an_instruction_inside_a_lesson_stays_between_the_marks(memory):
     run(worker, memory, check=has("391"))
     assert told[0][0].count("</notes>") == 1
     assert told[0][0].endswith("</notes>")
+    assert told[0][2] == SUM
     assert "not instructions" in told[0][0]
 
 
@@ -396,6 +412,65 @@ def test_a_lesson_may_change_a_setting_of_the_graph(memory):
     assert seen[-1] == Steps(max_steps=20)
 
 
+def settable():
+    """A graph with settings of its own."""
+    builder = StateGraph(MessagesState, context_schema=Steps)
+    builder.add_node("work", lambda state: {"messages": [AIMessage("391")]})
+    builder.add_edge(START, "work")
+    return builder.compile(name="settable")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"max_stepz": [5]}, "Did you mean 'max_steps'"),
+        ({"max_steps": 5}, "had 5"),
+        ({"max_steps": []}, "had \\[\\]"),
+    ],
+)
+def test_settings_that_the_graph_does_not_have_are_refused(settings, said):
+    with pytest.raises(ConfigError, match=said):
+        create_reflection(settable(), settings=settings)
+
+
+def test_a_setting_changes_the_context_that_was_bound_and_the_model_stays(memory):
+    @dataclass
+    class Needs:
+        tenant: str
+        max_steps: int = 5
+
+    seen = []
+
+    def work(state: MessagesState):
+        seen.append(get_runtime(Needs).context)
+        return {"messages": [AIMessage("391")]}
+
+    builder = StateGraph(MessagesState, context_schema=Needs)
+    builder.add_node("work", work)
+    builder.add_edge(START, "work")
+    with pytest.raises(ConfigError, match="bind"):
+        create_reflection(builder, settings={"max_steps": [20]})
+    setting = {"name": "max_steps", "value": 20}
+    memory.put_lesson(pin(new_lesson("More steps.", kind="execution", pattern=None, at=NOW, setting=setting)))
+    bound = builder.compile().bind(context=Needs("acme"))
+    run(bound, memory, check=has("391"), settings={"max_steps": [20]})
+    assert seen == [Needs("acme", 20)]
+
+
+def test_a_setting_leaves_the_model_of_the_run(memory):
+    setting = {"name": "max_steps", "value": 1}
+    memory.put_lesson(pin(new_lesson("Be short.", kind="execution", pattern=None, at=NOW, setting=setting)))
+    with pytest.raises(ConfigError, match="no_such_provider"):
+        run(
+            create_react(name="agent"),
+            memory,
+            check=has("391"),
+            settings={"max_steps": [1]},
+            context=ReflectionContext(model="no_such_provider:x"),
+            model=None,
+        )
+
+
 def test_foreign_graphs_are_read_by_their_messages(memory):
     def work(state: MessagesState):
         call = {"name": "lookup", "args": {}, "id": "1", "type": "tool_call"}
@@ -483,6 +558,112 @@ def test_a_budget_that_ends_is_said_and_no_more_is_asked(memory):
     assert words.requests == []
 
 
+def test_a_budget_that_ends_says_nothing_of_the_lesson(memory):
+    lesson = memory.put_lesson(new_lesson("Count twice.", kind="risk", pattern=None, at=NOW))
+    inner = ScriptedModel([{"action": "reason", "input": "hm"}], after="repeat")
+    for number in range(4):
+        result = run(
+            create_react(model=inner, name="agent"),
+            memory,
+            check=has("391"),
+            given={"run": f"r{number}"},
+            config={"callbacks": [Budget(max_calls=1)]},
+        )
+        assert (result["stop"], result["experience"]["success"]) == ("budget", None)
+    assert memory.trials(lesson["id"]) == []
+
+
+def test_a_budget_that_ends_in_the_reflection_keeps_the_attempt(memory):
+    worker, told = answering("About 400.")
+    result = run(worker, memory, check=has("391"), retries=2, config=used_up())
+    assert (result["answer"], len(told), result["experience"]["reflections"]) == ("About 400.", 1, [])
+
+
+def test_a_budget_that_ends_before_a_lesson_is_worded_keeps_the_answer(memory):
+    planted(memory)
+    worker, _ = answering("391")
+    result = run(worker, memory, check=has("391"), config=used_up())
+    assert result["answer"] == "391"
+    assert "could not be adapted" in result["error"]
+
+
+@pytest.mark.parametrize("said", ["", "...", "\u200b"])
+def test_a_lesson_without_words_is_asked_for_again(memory, said):
+    planted(memory)
+    worker, _ = answering("391")
+    good = {"kind": "planning", "lesson": "Make a plan first.", "setting": "none"}
+    model = ScriptedModel([{**good, "lesson": said}, good])
+    assert run(worker, memory, check=has("391"), model=model)["lessons"][0]["text"] == "Make a plan first."
+
+
+def test_what_is_too_large_to_remember_is_cut_and_costs_nothing(memory):
+    def work(state):
+        return {"messages": [AIMessage("391")], "huge": "x" * 1_000_000, "small": 1}
+
+    result = run(
+        RunnableLambda(work),
+        memory,
+        task="y" * 150_000,
+        check=lambda task, result: result["small"] == 1,
+        given={"run": "r1", "features": {f"f{i}": i for i in range(190)}},
+    )
+    assert (result["answer"], result["error"]) == ("391", None)
+    assert result["result"] == {"small": 1, "answer": "391", "stop": "answer"}
+    assert len(memory.get("r1")["task"]) == 100_000
+    assert memory.get("r1")["features"]["f189"] == 189
+
+
+def test_a_check_sees_the_messages_and_cannot_change_the_result(memory):
+    def check(task, result):
+        seen = [message.text for message in result["messages"]]
+        result.clear()
+        return seen[-1] == "391"
+
+    class State(MessagesState):
+        facts: dict
+
+    builder = StateGraph(State)
+    builder.add_node("work", lambda state: {"messages": [AIMessage("391")], "facts": {"a": 1}})
+    builder.add_edge(START, "work")
+    result = run(builder, memory, check=check)
+    assert (result["experience"]["success"], result["result"]["facts"]) == (True, {"a": 1})
+
+
+def test_a_check_may_ask_a_person(memory):
+    worker, told = answering("391")
+
+    def check(task, result):
+        return interrupt(f"Is {result['answer']} right?")
+
+    graph, config = create_reflection(worker, memory=memory, check=check).compile(InMemorySaver()), thread()
+    waiting = graph.invoke({"messages": [("user", SUM)]}, config)
+    assert waiting["__interrupt__"][0].value == "Is 391 right?"
+    result = graph.invoke(Command(resume=True), config)
+    assert (result["experience"]["success"], len(told)) == (True, 1)
+
+
+def test_a_name_of_a_run_that_was_given_to_another_task_is_refused(memory):
+    worker, told = answering("391")
+    run(worker, memory, check=has("391"), given={"run": "r1"})
+    with pytest.raises(ConfigError, match="'r1'"):
+        run(worker, memory, task="Another?", check=has("391"), given={"run": "r1"})
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("features", [lambda task: 1 / 0, lambda task: [1]])
+def test_features_that_cannot_be_told_are_refused_in_words(memory, features):
+    worker, _ = answering("391")
+    with pytest.raises(ConfigError, match="features"):
+        run(worker, memory, features=features)
+
+
+def test_what_stands_behind_the_question_stays_there(memory):
+    worker, told = answering("391")
+    compiled = create_reflection(worker, memory=memory, check=has("391")).compile()
+    compiled.invoke({"messages": [HumanMessage(SUM), AIMessage("Let me see.")]})
+    assert told == [[SUM, "Let me see."]]
+
+
 def test_a_memory_that_cannot_write_costs_the_memory_and_not_the_answer(memory):
     def work(state):
         memory.close()  # As good as a disk that is full.
@@ -555,7 +736,8 @@ def test_after_200_labelled_runs_the_steps_are_judged_by_how_runs_ended(memory):
         ({"check": "yes"}, "check was 'yes'"),
         ({"features": 3}, "features was 3"),
         ({"memory": 5}, "memory was 5"),
-        ({"settings": {"max_steps": 5}}, "max_steps"),
+        ({"settings": {"max_steps": [5]}}, "dataclass"),
+        ({"self_judged": "no"}, "self_judged was 'no'"),
         ({"settings": []}, "settings was"),
         ({"model": 5}, "model was 5"),
         ({"name": ""}, "name was ''"),
@@ -603,4 +785,4 @@ def test_earlier_messages_stand_before_the_notes(memory):
     compiled.invoke({"messages": [HumanMessage("Hello."), AIMessage("Hi."), HumanMessage(SUM)]})
     assert told[0][:2] == ["Hello.", "Hi."]
     assert "Count twice." in told[0][2]
-    assert told[0][3] == SUM
+    assert told[0][4] == SUM

@@ -34,7 +34,7 @@ FULL = {
     "summary": "Called, and was given a table.",
     "reflections": ["Calling is quicker."],
     "attempts": 2,
-    "first_success": False,
+    "first": {"success": False, "outcome_source": "validator", "features": {"tool": "search"}, "seconds": 1.5},
     "judged": {"steps": 4.0, "loops": 0.0},
     "began": "2026-11-28T11:59:58Z",
 }
@@ -94,7 +94,7 @@ WRONG = {
     "summary": [{}, "x" * 50_001],
     "reflections": ["one text", [7], ["x"] * 201],
     "attempts": [-1, "twice", True],
-    "first_success": ["no", 0],
+    "first": [[], {"success": "no"}, {"task": "Add"}, {"success": True, "task": "Add"}, {"success": True, "steps": -1}],
     "began": ["soon", 7],
     "judged": [[0.5], {"score": math.nan}, {"score": [1]}],
 }

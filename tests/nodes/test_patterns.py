@@ -6,6 +6,7 @@ import random
 import sys
 import time
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pytest
@@ -244,7 +245,13 @@ def test_a_boolean_is_always_named_by_its_true(rare):
     helps = made(7, 300, lambda own: 0.6 - 0.4 * own["x"], x=often(share))
     assert said(mine(harms)) == [("failure", [("x", True)])]
     assert said(mine(helps)) == [("success", [("x", True)])]
-    assert all(one.effect > 0 for one in mine(harms) + mine(helps))
+    for one in mine(harms) + mine(helps):
+        assert one.effect == pytest.approx(one.rate - one.base_rate)
+        assert 0 < one.interval[0] < one.effect < one.interval[1] < 1
+        assert one.rate > one.base_rate
+    [helpful] = mine(helps)
+    there = [run["success"] for run in helps if run["features"]["x"]]
+    assert helpful.rate == sum(there) / len(there)
 
 
 def test_what_always_goes_together_is_one_pattern_and_the_rest_may_explain_it():
@@ -348,6 +355,13 @@ def test_what_takes_long_is_found_with_the_ratio_of_its_medians():
     assert pattern.effect > 0.4
     assert pattern.interval[0] < pattern.effect < pattern.interval[1]
     assert "took more seconds than the median" in pattern.words
+
+
+def test_lift_is_the_ratio_of_the_medians():
+    runs = made(20, 201, lambda own: 0.0, seconds=lambda own: 1 + 1.5 * own["web"], web=often(0.3))
+    [pattern] = mine(runs)
+    with_it, without = ([run["seconds"] for run in runs if run["features"]["web"] is web] for web in (True, False))
+    assert pattern.lift == pytest.approx(median(with_it) / median(without))
 
 
 def test_what_saves_time_has_a_negative_effect():

@@ -5,7 +5,15 @@ from types import SimpleNamespace
 import pytest
 
 from langgraph_agora.errors import ConfigError
-from langgraph_agora.nodes.run_facts import checked_features, features_in, has_answer, run_features, task_features
+from langgraph_agora.nodes.run_facts import (
+    MOST_FEATURES,
+    checked_features,
+    features_in,
+    has_answer,
+    run_features,
+    task_features,
+    without,
+)
 
 
 def test_a_task_is_described_by_its_length_and_its_numbers():
@@ -59,6 +67,7 @@ def test_rounds_replans_and_agents_count_where_a_graph_tells_them():
         ({"a": float("nan")}, "'a': nan"),
         ({"a": float("inf")}, "'a': inf"),
         ({"": 1}, "'': 1"),
+        ({"rows": 2**70}, "2\\*\\*53"),
         ({f"f{i}": 1 for i in range(201)}, "201 features"),
         (["a"], "\\['a'\\]"),
     ],
@@ -69,9 +78,9 @@ def test_features_that_cannot_be_read_are_refused_by_name(given, said):
 
 
 def test_features_are_cleaned_and_cut():
-    assert checked_features({"kind\x00": "x" * 200, "rows": 2**70}, "The input") == {
+    assert checked_features({"kind\x00": "x" * 200, "rows": -(2**53)}, "The input") == {
         "kind": "x" * 80,
-        "rows": str(2**70),
+        "rows": -(2**53),
     }
 
 
@@ -98,9 +107,38 @@ def test_features_of_the_command_line_are_texts_numbers_and_truths():
         ("1200", "1,200", True),
         ("Bern", "BERN", True),
         ("Bern", "Zurich", False),
+        ("Bern", "Berner Platte", False),
+        ("no", "I do not know.", False),
+        ("no", "No.", True),
+        ("42", "42km", True),
+        ("-3", "\N{MINUS SIGN}3", True),
         ("true", "It is true", True),
         ("5", "", False),
     ],
 )
 def test_an_answer_has_a_number_by_its_value_and_words_without_their_case(wanted, answer, there):
     assert has_answer(wanted, "any task", {"answer": answer}) is there
+
+
+def test_a_plan_anywhere_in_a_run_counts_as_planned():
+    steps = [{"action": "search"}, {"action": "plan"}]
+    assert run_features({"steps": steps})["planned"] is True
+    assert run_features({"steps": steps[:1]})["planned"] is False
+
+
+def test_a_run_of_more_tools_than_can_be_kept_is_cut():
+    steps = [{"action": f"tool{number}"} for number in range(2 * MOST_FEATURES)]
+    assert len(run_features({"steps": steps})) == MOST_FEATURES
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Count every box twice. There are 391.", ". There are 391."),
+        ('- "COUNT every\nbox, twice" and more', '- "" and more'),
+        ("Plan\nThe airplane costs 391 euros.", "Plan\nThe airplane costs 391 euros."),
+        ("Use the tool.", "Use the tool."),
+    ],
+)
+def test_what_was_told_is_left_out_of_what_is_remembered(text, left):
+    assert without(text, ["Count every box twice.", "Plan"]) == left

@@ -64,9 +64,9 @@ def test_rises_are_noticed_like_falls_and_every_level_has_its_interval():
 
 
 def test_p_is_fishers_two_sided_of_the_recent_ones_against_those_before():
-    outcomes = [place % 4 > 0 for place in range(200)] + [place % 4 == 0 for place in range(60)]
+    outcomes = [place % 4 > 0 for place in range(400)] + [place % 4 == 0 for place in range(60)]
     [change] = trend(outcomes).changes
-    window = outcomes[max(0, change.noticed + 1 - 250) : change.noticed + 1]
+    window = outcomes[change.noticed + 1 - 250 : change.noticed + 1]
     old, new = window[:-50], window[-50:]
     square = [[sum(new), 50 - sum(new)], [sum(old), len(old) - sum(old)]]
     assert change.p == pytest.approx(2 * min(fisher_exact(square, side)[1] for side in ("less", "greater")))
@@ -100,6 +100,13 @@ def test_single_enormous_values_are_no_change():
     for place in range(0, 400, 9):
         values[place] = 1e6
     assert not trend(values).changes
+
+
+def test_single_enormous_values_hide_no_change():
+    values = durations(random.Random(12), (300, 10), (200, 25))
+    for place in range(0, 500, 9):
+        values[place] = 1e6
+    assert [abs(change.at - 300) <= 20 for change in trend(values).changes] == [True]
 
 
 def test_zeros_and_ones_are_followed_as_numbers_too():

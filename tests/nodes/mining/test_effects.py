@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
@@ -12,11 +12,13 @@ from langgraph_agora.nodes.mining.effects import difference, wilson
 counts = st.integers(1, 200).flatmap(lambda cases: st.tuples(st.integers(0, cases), st.just(cases)))
 
 
+@settings(deadline=None)
 @given(counts)
 def test_a_share_has_wilsons_interval(share):
     assert wilson(*share) == pytest.approx(proportion_confint(*share, method="wilson"), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(counts, counts)
 def test_a_difference_has_newcombes_interval(one, other):
     effect, interval = difference([(one, other)])
@@ -24,6 +26,7 @@ def test_a_difference_has_newcombes_interval(one, other):
     assert interval == pytest.approx(confint_proportions_2indep(*one, *other, method="newcomb"), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(counts, counts)
 def test_the_opposite_direction_is_the_mirror_image(one, other):
     effect, (low, high) = difference([(one, other)])

@@ -5,7 +5,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
@@ -24,6 +24,7 @@ def tables(draw):
     return holds, size, events, draw(st.integers(max(0, holds + events - size), min(holds, events)))
 
 
+@settings(deadline=None)
 @given(tables())
 def test_with_one_stratum_it_is_fishers_exact_test(table):
     holds, size, events, seen = table
@@ -65,6 +66,7 @@ def test_many_candidates_at_once_are_tested_as_one_by_one():
         assert together.less[place] == pytest.approx(alone.less[0])
 
 
+@settings(deadline=None)
 @given(tables(), st.sampled_from([0.2, 0.05, 0.01, 0.001]))
 def test_a_test_reaches_a_p_with_the_chance_that_the_distribution_gives_it(table, p):
     holds, size, events, _ = table

@@ -95,6 +95,10 @@ def test_one_true_and_the_text_one_are_three_values():
     assert [(type(value).__name__, value) for _, value in names(rows)] == [("bool", True), ("int", 1), ("str", "1")]
 
 
+def test_numbers_among_booleans_are_values_and_no_amounts():
+    assert names(column([], [7, 7, 8, 8, True, True])) == [("x", True), ("x", 7), ("x", 8)]
+
+
 def test_numpy_values_are_read_as_what_they_are():
     rows = column([], [np.bool_(True), np.bool_(False), np.bool_(True), np.bool_(False)])
     assert names(rows) == [("x", True)]
@@ -125,6 +129,7 @@ def test_the_order_of_experiences_and_of_features_changes_nothing():
         (["steps", "< 12"], {"steps": float("nan")}, None),
         (["text", "< 12"], {"text": "< 12"}, True),  # A text may look like a cut.
         (["x", 1], {"x": True}, False),
+        (["x", ">= 1"], {"x": True}, False),
         (["x", "12"], {"x": 12}, False),
     ],
 )
