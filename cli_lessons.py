@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -144,9 +145,16 @@ def plot(
 
 
 def _lessons(memory: ExperienceMemory) -> list[Lesson]:
-    from .nodes.lessons import whole
+    """The lessons with what their trials say by now; they are kept only when a decision was due."""
+    return [_live(memory, one) for one in memory.lessons()]
 
-    return [whole(one) for one in memory.lessons()]
+
+def _live(memory: ExperienceMemory, known: Mapping[str, Any]) -> Lesson:
+    from .nodes.lessons import counted, whole
+
+    lesson = whole(known)
+    trials = memory.trials(lesson["id"], after=lesson["since"][1] if lesson["since"] else None)
+    return counted(lesson, trials) if trials else lesson
 
 
 def _found(memory: ExperienceMemory, given: str) -> Lesson:
@@ -165,25 +173,30 @@ def _found(memory: ExperienceMemory, given: str) -> Lesson:
 
 def _ordered(order: str, path: Path | None, id: str, as_json: bool, text: str | None = None) -> None:
     """Do to a lesson what a person ordered, and say what it is now."""
-    from .nodes import lesson_orders
-
     with opened(path) as memory:
-        lesson = _found(memory, id)
-        now, trials = datetime.now(UTC).isoformat(timespec="seconds"), memory.trials(lesson["id"])
-        if order == "edit":
-            after = lesson_orders.edit(lesson, text or "", at=now, trials=trials)
-        elif order == "unpin":
-            after = lesson_orders.unpin(lesson, at=now, trials=trials)
-        elif order == "restore":
-            after = lesson_orders.restore(lesson, at=now, trials=trials)
-        else:
-            after = (lesson_orders.pin if order == "pin" else lesson_orders.veto)(lesson, at=now)
-        memory.put_lesson(after)
+        found = _found(memory, id)["id"]
+        before = memory.lesson(found)
+        after = memory.change_lesson(found, partial(_obeyed, memory, order, text))
+    assert after is not None  # Lessons are never erased.
     if as_json:
         _print_json({"lesson": after})
         return
-    said = after["why"] if after != lesson else f"Nothing to {order}: it is {_state(after)}. {after['why']}"
+    said = after["why"] if after != before else f"Nothing to {order}: it is {_state(after)}. {after['why']}"
     Console(soft_wrap=True).print(_clean(f"{after['id']}: {said}"), highlight=False, markup=False)
+
+
+def _obeyed(memory: ExperienceMemory, order: str, text: str | None, known: Mapping[str, Any]) -> Lesson:
+    """A lesson after what a person ordered."""
+    from .nodes import lesson_orders
+    from .nodes.lessons import whole
+
+    lesson, now = whole(known), datetime.now(UTC).isoformat(timespec="seconds")
+    if order in ("pin", "veto"):
+        return (lesson_orders.pin if order == "pin" else lesson_orders.veto)(lesson, at=now)
+    trials = memory.trials(lesson["id"])
+    if order == "edit":
+        return lesson_orders.edit(lesson, text or "", at=now, trials=trials)
+    return (lesson_orders.unpin if order == "unpin" else lesson_orders.restore)(lesson, at=now, trials=trials)
 
 
 def _cells(one: Mapping[str, Any]) -> list[str]:

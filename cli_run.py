@@ -328,6 +328,7 @@ def run_reflection(
         list[str] | None, typer.Option(help="What is known of the task (several times): domain=finance.")
     ] = None,
     retries: Annotated[int, typer.Option(help="How often an attempt that failed is made again.")] = 0,
+    reflect: Annotated[bool, typer.Option(help="Ask the model what caused a failure.")] = True,
     lessons: Annotated[int, typer.Option(help="How many lessons are given at most, up to 3.")] = 2,
     mine_every: Annotated[int, typer.Option(help="Look for patterns when so many labelled runs are new.")] = 50,
     self_judged: Annotated[bool, typer.Option(help="Count outcomes that only the graph itself judged.")] = False,
@@ -361,6 +362,7 @@ def run_reflection(
             check=_named(check, "--check") if check else partial(has_answer, expect) if expect else None,
             features=partial(_known, known),
             retries=retries,
+            reflect=reflect,
             lessons=lessons,
             mine_every=mine_every,
             self_judged=self_judged,

@@ -111,6 +111,7 @@ def learn(
             features=partial(kind_of, right),
             lessons=lessons,
             mine_every=50 if lessons and not begin else 10**9,
+            reflect=False,
             model=words,
         ).compile()
         outcomes, given = [], []
@@ -174,8 +175,6 @@ def calculating(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def worded(request: Request) -> dict[str, str]:
     """A model that words what a pattern says, and no more."""
-    if "<pattern>" not in request.text:
-        return {"cause": "The product was wrong.", "next_time": "Check it."}
     said = request.text.partition("<pattern>")[2].partition("</pattern>")[0]
     lesson = "Use the calculator." if "tool:calculate" in said else "Take more care with products of many numbers."
     return {"kind": "execution", "lesson": lesson, "setting": "none"}
@@ -212,9 +211,7 @@ def kind_of(right: Mapping[str, tuple[str, str]], task: str) -> dict[str, str]:
 
 def report(result: Mapping[str, Any]) -> str:
     """The tables, in Markdown."""
-    rows = [_row(f"scripted, median of {len(result['scripted'])} seeds", result["scripted"], median)] * bool(
-        result["scripted"]
-    )
+    rows = [_row(f"scripted, median of {len(many)} seeds", many, median) for many in [result["scripted"]] if many]
     rows += [_row(f"SmolLM2-135M, {name} lessons", [found], fmean) for name, found in result["embedded"].items()]
     lessons = [
         [f"SmolLM2-135M, {name}", one["text"], one["state"], _signed(one["effect"])]

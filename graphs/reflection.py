@@ -38,6 +38,7 @@ def create_reflection(
     pass_at: float = 0.5,
     features: Callable[[str], Mapping[str, Any]] | None = None,
     retries: int = 0,
+    reflect: bool = True,
     lessons: int = 2,
     mine_every: int = 50,
     settings: Mapping[str, Sequence[Any]] = {},
@@ -65,6 +66,8 @@ def create_reflection(
             to a kind of task are given for that kind only.
         retries: How often an attempt that failed is made again within the run, with what the model noted about the
             failure (Shinn et al. 2023, arXiv 2303.11366). The attempt with the best score is kept.
+        reflect: Whether the model is asked what caused a failure and what to do next time: one call for each attempt
+            that failed. Another attempt is told of it, and it is kept with the experience.
         lessons: How many lessons a run is given at most, up to 3.
         mine_every: Patterns are looked for when so many labelled runs are new.
         settings: What a lesson may change besides words: fields of the wrapped graph's context (a dataclass), each with
@@ -120,8 +123,9 @@ def create_reflection(
         raise ConfigError(f"model was {model!r}; give a chat model or the name of one.")
     if not isinstance(name, str) or not name.strip():
         raise ConfigError(f"name was {name!r}; give words: the graph is called so.")
-    if not isinstance(self_judged, bool):
-        raise ConfigError(f"self_judged was {self_judged!r}; give True or False.")
+    for argument, flag in (("self_judged", self_judged), ("reflect", reflect)):
+        if not isinstance(flag, bool):
+            raise ConfigError(f"{argument} was {flag!r}; give True or False.")
     worker = _runnable(graph)
     spec = ReflectionSpec(
         name=name,
@@ -131,6 +135,7 @@ def create_reflection(
         pass_at=pass_at,
         features=features,
         retries=retries,
+        reflect=reflect,
         lessons=lessons,
         mine_every=mine_every,
         settings=_checked_settings(settings, worker),

@@ -109,8 +109,8 @@ def told(attempts: Sequence[Mapping[str, Any]]) -> str:
     if not attempts:
         return ""
     lines = [
-        f"Attempt {row['number']} failed: {_quoted(row['why'])}. It ended with: {_quoted(row['answer'])}. "
-        f"Noted: {_quoted(row['reflection'])}"
+        f"Attempt {row['number']} failed: {_quoted(row['why'])}. It ended with: {_quoted(row['answer'])}."
+        + (f" Noted: {_quoted(row['reflection'])}" if row["reflection"] else "")
         for row in attempts
     ]
     return "\n".join(

@@ -1,36 +1,60 @@
-"""What the reflection graph does with its memory: draw lessons, count outcomes, look for patterns, keep lessons.
+"""What the reflection graph does with its memory: draw the lessons of a run, count its outcome, judge it.
 
 All of it blocks on the disk, and none of it asks a model. `nodes/lessons.py` has the rules of the trials,
-`nodes/patterns.py` the statistics.
+`nodes/pattern_lessons.py` what is learned from many runs.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from ..memory.experience import ExperienceMemory
-from ..memory.likeness import alike
 from ..memory.recalling import epoch
+from ..memory.spaces import EXPERIENCES
+from .counting import as_counted, counting, counts, labelled
 from .judging import FittedJudge, fit_judge
-from .lessons import Lesson, chosen, counted, judged, merged, new_lesson, whole
-from .patterns import confirm, mine
+from .lessons import Lesson, chosen, looked, whole
+from .pattern_lessons import (
+    MOST_MINED,
+    Found,
+    find_patterns,
+    is_amount,
+    keep_lesson,
+    open_lessons,
+    patterns_of,
+)
+from .text import clean, shorten
 
 if TYPE_CHECKING:
     from ..memory.items import Row
 
-MOST_MINED = 5_000  # The newest experiences, in which patterns are looked for.
-MOST_NEW = 3  # Lessons that one look at the patterns puts on trial.
+__all__ = [
+    "Found",
+    "Learned",
+    "as_counted",
+    "choose",
+    "count",
+    "find_patterns",
+    "judgement",
+    "keep_lesson",
+    "labelled",
+    "learn",
+    "left_open",
+    "memory_of",
+    "open_lessons",
+]
+
 SIMILAR = 3  # Experiences that are named as similar.
-COUNTED, MINED, JUDGE = "counted", "mined", "judge"  # Notes of the memory: up to where each of them has looked.
-NEVER: dict[str, Any] = {"seq": 0, "patterns": []}  # What stands for a look that was never taken.
 FIT_AFTER = 200  # Labelled runs that a fitted judgement needs; it is fitted again after so many more.
+# Notes of the memory: how far runs are counted (by whether the agent's own word counts), whether patterns wait for a
+# lesson, and the judge.
+COUNTED, OPEN, JUDGE = ("counted", "counted, self-judged"), "open", "judge"
 
 _opened: dict[str, ExperienceMemory] = {}
 _opening = threading.Lock()
@@ -38,21 +62,23 @@ _opening = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What came of remembering a run: the lessons whose state changed, the ones that are open, and what is known."""
+    """What came of remembering a run.
 
+    Attributes:
+        experience: The run as it is kept.
+        changed: The lessons whose state changed.
+        lessons: Those that are on trial or proven.
+        patterns: What the last look at the experiences found.
+        quality: What the fitted judge says of the run; None without one.
+        due: Whether it is for this run to look for patterns: of several that end at once only one is told so.
+    """
+
+    experience: dict[str, Any]
     changed: list[dict[str, Any]]
     lessons: list[dict[str, Any]]
     patterns: list[dict[str, Any]]
     quality: dict[str, Any] | None
     due: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a look at the experiences found. `fresh`: patterns without a lesson, each with experiences behind it."""
-
-    patterns: list[dict[str, Any]]
-    fresh: list[tuple[dict[str, Any], list[dict[str, Any]]]]
 
 
 def memory_of(given: ExperienceMemory | str | None, folder: str) -> ExperienceMemory:
@@ -79,131 +105,165 @@ def choose(
     Returns:
         `lessons`: {"given": [...], "withheld": [...]}, each {id, text, state, kind, setting}; `experiences`: list of
         {id, task, success, relevance, why}, for people: nothing of them is shown to the graph, because nothing has
-        shown that they help.
+        shown that they help; `error`: why nothing is known of what is near to the task, None else. Lessons are drawn
+        by their worth alone then.
     """
     lessons = open_lessons(memory)
-    near = memory.lesson_relevance(task) if lessons else {}
+    near, similar, error = _near(memory, task, bool(lessons))
     drawn = chosen(lessons, known, near, run_id, most, seed)
     return {
         "lessons": {"given": _shown(drawn.given), "withheld": _shown(drawn.withheld)},
-        "experiences": [
-            {
-                "id": one.experience["id"],
-                "task": one.experience["task"][:200],
-                "success": one.experience["success"],
-                "relevance": round(one.relevance, 4),
-                "why": one.why,
-            }
-            for one in memory.recall(task, SIMILAR)
-        ],
+        "experiences": similar,
+        "error": error,
     }
 
 
 def learn(memory: ExperienceMemory, experience: Mapping[str, Any], mine_every: int, self_judged: bool) -> Learned:
     """Keep an experience, count it for its lessons, and tell whether enough is new to look for patterns.
 
-    Runs that a person labelled since the last one are counted too.
+    Runs that a person labelled since the last one are counted too. The same run twice, as after a crash, is kept and
+    counted once.
 
-    The same run twice, as after a crash, is kept and counted once.
+    Args:
+        memory: Where it is kept.
+        experience: The run.
+        mine_every: So many runs that count have to be new.
+        self_judged: Whether outcomes that nobody but the agent itself judged count.
     """
-    memory.add(experience)
-    new = labelled(memory, self_judged, after=memory.shelf.note(COUNTED) or 0)
-    changed = [lesson for row in new for lesson in count(memory, row.value)]
-    if new:
-        memory.shelf.set_note(COUNTED, new[-1].seq)
-    mined = memory.shelf.note(MINED) or NEVER
+    id_ = memory.add(experience)
+    rows = memory.shelf.rows(EXPERIENCES, pruned=True, after=_progress(memory, self_judged)["seq"])
+    mine = [row.value for row in rows if row.key == id_]  # Not when the same run ended before.
+    kept = mine[-1] if mine else memory.get(id_) or dict(experience)
+    new = counting(rows, self_judged)
+    changed = [lesson for row in new for lesson in count(memory, row.value, self_judged)]
+    reached = rows[-1].seq if rows else 0
+    due, fit = _claimed(memory, reached, new, mine_every, self_judged, is_judged=bool(kept.get("judged")))
+    if fit:
+        _fit(memory, self_judged)
     return Learned(
+        experience=kept,
         changed=changed,
         lessons=open_lessons(memory),
-        patterns=mined["patterns"],
-        quality=judgement(memory, experience, self_judged),
-        due=len(labelled(memory, self_judged, after=mined["seq"])) >= mine_every,
+        patterns=patterns_of(memory),
+        quality=judgement(memory, kept),
+        due=due,
     )
 
 
-def labelled(memory: ExperienceMemory, self_judged: bool, after: int = 0) -> list[Row]:
-    """The experiences that count in statistics, the pruned ones too, from a place of the record on, oldest first.
-
-    An outcome that nobody but the agent itself judged does not count, unless `self_judged`.
-    """
-    rows = memory.shelf.rows(("experiences",), {"success": {"$ne": None}}, pruned=True, after=after)
-    newest = {row.key: row for row in rows}  # One that was labelled after it was pruned is there twice.
-    counting = (row for row in newest.values() if self_judged or row.value.get("outcome_source") != "self")
-    return sorted(counting, key=lambda row: row.seq)
+def left_open(memory: ExperienceMemory) -> None:
+    """Note that patterns wait for their lessons, because there was no model to word them: the next run looks again."""
+    memory.shelf.set_note(OPEN, True)
 
 
-def count(memory: ExperienceMemory, experience: Mapping[str, Any]) -> list[dict[str, Any]]:
+def count(memory: ExperienceMemory, experience: Mapping[str, Any], self_judged: bool = False) -> list[dict[str, Any]]:
     """Count the outcome of a run for the lessons that were given or withheld in it; returns those whose state changed.
 
-    What counts is the first attempt: what a lesson did must not be hidden by a reflection that repaired it.
+    What counts is the first attempt: what a lesson did must not be hidden by a reflection that repaired it. A run that
+    was labelled anew since it was counted is counted anew, in its place.
     """
-    success = experience.get("first_success", experience["success"])
-    if success is None:
+    run = as_counted(experience)
+    if not counts(run, self_judged):
         return []
-    changed = []
-    for given, ids in ((True, experience.get("recalled", ())), (False, experience.get("withheld", ()))):
+    changed: list[dict[str, Any]] = []
+    for given, ids in ((True, run.get("recalled", ())), (False, run.get("withheld", ()))):
         for lesson in map(whole, filter(None, map(memory.lesson, ids))):
-            if _is_of_an_earlier_text(lesson, experience):
+            good = _is_good(lesson, run)
+            if good is None or _is_of_an_earlier_text(lesson, run):
                 continue
-            id_, good = lesson["id"], success and _is_cheap(lesson, experience)
-            if not memory.add_trial(id_, experience["id"], given=given, success=good, at=experience["at"]):
-                continue
-            after = judged(counted(lesson, memory.trials(id_)), at=experience["at"])
-            memory.put_lesson(after)
-            if after["state"] != lesson["state"]:
-                changed.append(dict(after))
+            memory.add_trial(lesson["id"], run["id"], given=given, success=good, at=run["at"], replace=True)
+            # Also when the trial was there already: whoever added it may have come no further.
+            memory.change_lesson(lesson["id"], partial(_looked, memory, run["at"], changed))
     return changed
 
 
-def find_patterns(memory: ExperienceMemory, self_judged: bool) -> Found:
-    """Mine the experiences, those that were pruned too; what was found earlier is confirmed by those that came later.
+def judgement(memory: ExperienceMemory, experience: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The probability that a run succeeded, by a judge that was fitted on how earlier runs ended; None without one."""
+    noted = memory.shelf.note(JUDGE) if experience.get("judged") else None
+    if not noted:
+        return None
+    judge = FittedJudge.from_dict(noted["fitted"])
+    return {"score": judge.score(experience["judged"]), "report": judge.report.to_dict()}
 
-    A pattern is a candidate when it is found, validated when experiences after that confirm it, and expired when 50 of
-    them do not.
+
+def _near(
+    memory: ExperienceMemory, task: str, with_lessons: bool
+) -> tuple[dict[str, float], list[dict[str, Any]], str | None]:
+    """How near each lesson is to a task, similar experiences, and why nothing is known of both."""
+    try:
+        near = memory.lesson_relevance(task) if with_lessons else {}
+        recalled = memory.recall(task, SIMILAR)
+    except ConfigError:
+        raise
+    except Exception as error:  # Whatever a foreign embedder raises; the run does without.
+        return {}, [], shorten(clean(f"What is similar could not be recalled: {type(error).__name__}: {error}"), 300)
+    similar = [
+        {
+            "id": one.experience["id"],
+            "task": one.experience["task"][:200],
+            "success": one.experience["success"],
+            "relevance": round(one.relevance, 4),
+            "why": one.why,
+        }
+        for one in recalled
+    ]
+    return near, similar, None
+
+
+def _progress(memory: ExperienceMemory, self_judged: bool) -> dict[str, Any]:
+    """How far the runs are counted, how many are new since patterns were looked for, and since a judge was fitted."""
+    return memory.shelf.note(COUNTED[self_judged]) or {"seq": 0, "new": 0, "judged": 0}
+
+
+def _claimed(
+    memory: ExperienceMemory, seq: int, new: Sequence[Row], mine_every: int, self_judged: bool, *, is_judged: bool
+) -> tuple[bool, bool]:
+    """Note how far the runs are counted; whether this run is to look for patterns, and whether to fit the judge.
+
+    Whoever is told so starts the count anew, so that nobody else is.
     """
-    rows = labelled(memory, self_judged)[-MOST_MINED:]
-    runs = [row.value for row in rows]
-    before = {_key(row): row for row in (memory.shelf.note(MINED) or NEVER)["patterns"]}
-    patterns = []
-    for pattern in mine(runs, self_judged=self_judged):
-        found = {**pattern.to_dict(), "seq": rows[-1].seq, "status": "candidate"}
-        if known := before.get(_key(found)):
-            newer = [row.value for row in rows if row.seq > known["seq"]]
-            found |= {"seq": known["seq"], "status": confirm(pattern, newer, self_judged=self_judged).state}
-        if pattern.kind == "efficiency":
-            found["median"] = median(run.get(pattern.measure, 0) for run in runs)
-        patterns.append(found)
-    memory.shelf.set_note(MINED, {"seq": rows[-1].seq if rows else 0, "patterns": patterns})
-    has = {_key(one["pattern"]) for one in map(whole, memory.lessons()) if one["pattern"]}
-    fresh = [one for one in patterns if _key(one) not in has]
-    fresh.sort(key=lambda one: -abs(one["effect"]) * one["support"])  # What is to be gained first.
-    by_id = {run["id"]: run for run in runs}
-    return Found(patterns, [(one, [by_id[id_] for id_ in one["evidence"] if id_ in by_id]) for one in fresh[:MOST_NEW]])
+    with memory.alone():
+        noted = _progress(memory, self_judged)
+        more = [row for row in new if row.seq > noted["seq"]]  # Another run may have counted some of them meanwhile.
+        after = {
+            "seq": max(noted["seq"], seq),
+            "new": noted["new"] + len(more),
+            "judged": noted["judged"] + sum(bool(row.value.get("judged")) for row in more),
+        }
+        was_open = bool(memory.shelf.note(OPEN))
+        due = was_open or after["new"] >= mine_every
+        fit = is_judged and after["judged"] >= FIT_AFTER
+        after |= ({"new": 0} if due else {}) | ({"judged": 0} if fit else {})
+        if after != noted:
+            memory.shelf.set_note(COUNTED[self_judged], after)
+        if was_open:
+            memory.shelf.set_note(OPEN, False)
+        return due, fit
 
 
-def keep_lesson(
-    memory: ExperienceMemory,
-    pattern: Mapping[str, Any],
-    kind: str,
-    text: str,
-    setting: Mapping[str, Any] | None,
-    at: str,
-) -> dict[str, Any]:
-    """Put a lesson on trial; where the same one is there already, that one gains the evidence."""
-    lesson = new_lesson(text, kind=kind, pattern=pattern, at=at, setting=setting)
-    embedder = memory.shelf.embedder
-    kept = merged(memory.lessons(), lesson, None if embedder.near is None else partial(alike, embedder), embedder.near)
-    return memory.put_lesson(kept)
-
-
-def open_lessons(memory: ExperienceMemory) -> list[dict[str, Any]]:
-    """The lessons that are on trial or proven."""
-    lessons = map(whole, memory.lessons())
-    return [dict(one) for one in lessons if one["state"] != "retired" and not one["vetoed"]]
+def _fit(memory: ExperienceMemory, self_judged: bool) -> None:
+    """Fit the judge on the newest runs with steps."""
+    rows = [row for row in labelled(memory, self_judged, newest=MOST_MINED) if row.value.get("judged")]
+    try:
+        fitted = fit_judge([(row.value["judged"], row.value["success"]) for row in rows])
+    except ConfigError:  # Too few, or nearly all ended in the same way; the earlier judge stays.
+        return
+    memory.shelf.set_note(JUDGE, {"fitted": fitted.to_dict()})
 
 
 def _shown(lessons: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{key: one[key] for key in ("id", "text", "state", "kind", "setting")} for one in lessons]
+
+
+def _looked(
+    memory: ExperienceMemory, at: str, changed: list[dict[str, Any]], lesson: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """A lesson after the looks that its trials have passed; noted in `changed` when they decided on it."""
+    before = whole(lesson)
+    trials = memory.trials(before["id"], after=before["since"][1]) if before["since"] else memory.trials(before["id"])
+    after = looked(before, trials, at=at)
+    if after["state"] != before["state"]:
+        changed.append(dict(after))
+    return after
 
 
 def _is_of_an_earlier_text(lesson: Lesson, experience: Mapping[str, Any]) -> bool:
@@ -212,36 +272,18 @@ def _is_of_an_earlier_text(lesson: Lesson, experience: Mapping[str, Any]) -> boo
     return lesson["edited"] and epoch(began) < epoch(lesson["worded"] or "1970-01-01")
 
 
-def _is_cheap(lesson: Mapping[str, Any], experience: Mapping[str, Any]) -> bool:
-    """Whether a run was what a lesson about efficiency wants: no dearer than the median of those that it came from."""
-    pattern = lesson["pattern"]
-    if pattern.get("kind") != "efficiency":
-        return True
-    value = experience.get(pattern["measure"])
-    return isinstance(value, int | float) and value <= pattern["median"]
+def _is_good(lesson: Mapping[str, Any], run: Mapping[str, Any]) -> bool | None:
+    """Whether a run was what a lesson wants; None: it was not measured.
 
-
-def judgement(memory: ExperienceMemory, experience: Mapping[str, Any], self_judged: bool) -> dict[str, Any] | None:
-    """The probability that a run succeeded, by a judge that was fitted on how earlier runs ended; None without one.
-
-    It is fitted when there are 200 labelled runs with steps, and again after every 200 more.
+    That is a success, and for a lesson about efficiency one that took no more than the median of those like it when
+    the pattern was found.
     """
-    if not experience.get("judged"):
+    pattern, success = lesson["pattern"], bool(run["success"])
+    medians = pattern.get("medians") if pattern.get("kind") == "efficiency" else None
+    if not isinstance(medians, Mapping) or medians.get("overall") is None:
+        return success
+    value = run.get(pattern["measure"])
+    if not is_amount(value):
         return None
-    noted = memory.shelf.note(JUDGE) or {"seq": 0, "fitted": None}
-    if len(labelled(memory, self_judged, after=noted["seq"])) >= FIT_AFTER:
-        rows = [row for row in labelled(memory, self_judged) if row.value.get("judged")][-MOST_MINED:]
-        try:
-            fitted = fit_judge([(row.value["judged"], row.value["success"]) for row in rows]).to_dict()
-        except ConfigError:  # Too few, or nearly all ended in the same way.
-            fitted = noted["fitted"]
-        noted = {"seq": rows[-1].seq if rows else 0, "fitted": fitted}
-        memory.shelf.set_note(JUDGE, noted)
-    if noted["fitted"] is None:
-        return None
-    judge = FittedJudge.from_dict(noted["fitted"])
-    return {"score": judge.score(experience["judged"]), "report": judge.report.to_dict()}
-
-
-def _key(pattern: Mapping[str, Any]) -> tuple[Any, ...]:
-    return pattern["kind"], pattern.get("measure", ""), tuple(map(tuple, pattern["conditions"]))
+    kind = str(run.get("features", {}).get(medians["feature"]))
+    return success and value <= medians["kinds"].get(kind, medians["overall"])

@@ -33,6 +33,7 @@ class Lesson(TypedDict):
     edited: bool
     worded: str  # ISO 8601: when it was given its present text; empty when nobody knows.
     pattern: dict[str, Any]  # That it came from; its evidence is below.
+    keys: list[str]  # Of all patterns that it was worded for, or that merged into it; see `pattern_lessons.key_of`.
     evidence: list[str]  # Ids of experiences.
     gain: float  # What the pattern promises, in shares of success.
     created: str  # ISO 8601, as is `decided`: when it came into its state; None while it is on trial.
@@ -134,12 +135,16 @@ def merged(
     found = _twin([whole(one) for one in lessons], new, same, near)
     if found is None:
         return changed(new, {})
-    evidence = list(dict.fromkeys([*found["evidence"], *new["evidence"]]))[-MOST_EVIDENCE:]
     again = f"Found again on {new['created']} and not tried again."
     why = found["why"]
     if (found["vetoed"] or found["state"] == "retired") and "not tried again" not in why:
         why = f"{why} {again}"
-    return changed(found, {"evidence": evidence, "why": why})
+    return changed(with_evidence(found, new["evidence"]), {"why": why})
+
+
+def with_evidence(lesson: Mapping[str, Any], ids: Sequence[str]) -> Lesson:
+    """The lesson with more experiences behind it, the newest of which are named."""
+    return changed(lesson, {"evidence": list(dict.fromkeys([*lesson["evidence"], *ids]))[-MOST_EVIDENCE:]})
 
 
 def changed(lesson: Mapping[str, Any], changes: Mapping[str, Any]) -> Lesson:
@@ -175,6 +180,7 @@ def _blank() -> Lesson:
         "edited": False,
         "worded": "",
         "pattern": {},
+        "keys": [],
         "evidence": [],
         "gain": 0.0,
         "created": "",
@@ -201,7 +207,7 @@ def _fits(name: str, value: Any) -> bool:
             return isinstance(value, bool)
         case "trigger":
             return isinstance(value, list) and all(map(_is_condition, value))
-        case "evidence":
+        case "evidence" | "keys":
             return isinstance(value, list) and all(isinstance(one, str) for one in value)
         case "pattern":
             return isinstance(value, dict)

@@ -73,6 +73,16 @@ def is_look(trials: int) -> bool:
     return trials >= MOST or (trials >= FIRST and trials % EVERY == 0)
 
 
+def next_look(trials: int) -> int:
+    """At how many trials the next decision may be made.
+
+    Example:
+        >>> [next_look(trials) for trials in (0, 19, 20, 35, 399)]
+        [20, 20, 30, 40, 400]
+    """
+    return max(FIRST, min(trials - trials % EVERY + EVERY, max(MOST, trials + 1)))
+
+
 def bar(trials: int, deviations: float = PROMOTE) -> float:
     """How probable it has to be, after so many trials, that a lesson helps (or, with RETIRE, that it harms).
 

@@ -32,6 +32,7 @@ from .lesson_trials import (
     facts,
     mark,
     measured,
+    next_look,
     no_counts,
     on_trial,
     since,
@@ -50,6 +51,7 @@ __all__ = [
     "due",
     "edit",
     "judged",
+    "looked",
     "merged",
     "new_lesson",
     "pin",
@@ -88,8 +90,11 @@ def chosen(
 ) -> Choice:
     """Choose the lessons of a run: the best k whose trigger holds, and for each a draw whether it is withheld.
 
-    The best are those with the highest relevance times utility, pinned ones before all others. The place of a lesson
-    that is withheld stays empty: it is tried against nothing, and not against the next best one.
+    The best are those with the highest relevance times utility, pinned ones before all others. The last place is for
+    the best candidate, where none of the others is one: what is proven would keep it from being tried. With k = 1 a
+    candidate has the place in half of the runs, by a draw from the run's name. Of lessons with the same setting only
+    the best one counts. The place of a lesson that is withheld stays empty: it is tried against nothing, and not
+    against the next best one.
 
     Args:
         lessons: All that there are; those retired or vetoed are passed over.
@@ -113,7 +118,7 @@ def chosen(
         one for one in map(whole, lessons) if one["state"] != "retired" and not one["vetoed"] and due(one, features)
     ]
     usable.sort(key=lambda one: (not one["pinned"], -_score(one, relevance), -utility(one), one["id"]))
-    drawn = [(one, withheld(one, run_id, seed=seed)) for one in usable[:k]]
+    drawn = [(one, withheld(one, run_id, seed=seed)) for one in _placed(_unlike(usable), k, run_id, seed)]
     return Choice(
         given=tuple(one for one, is_withheld in drawn if not is_withheld),
         withheld=tuple(one for one, is_withheld in drawn if is_withheld),
@@ -153,8 +158,7 @@ def withheld(lesson: Mapping[str, Any], run_id: str, *, seed: int = 0, share: fl
         return False
     if share is None:
         share = ACTIVE_SHARE if lesson["state"] == "active" else SHARE
-    drawn = hashlib.sha256(json.dumps([seed, run_id, lesson["id"]]).encode()).digest()
-    return int.from_bytes(drawn[:8]) < share * 2**64
+    return _drawn(seed, run_id, lesson["id"]) < share
 
 
 def counted(lesson: Mapping[str, Any], trials: Sequence[Trial]) -> Lesson:
@@ -222,6 +226,39 @@ def judged(lesson: Mapping[str, Any], *, at: str) -> Lesson:
     return changed(lesson, decisive | {"state": "retired", "decided": at, "why": why})
 
 
+def looked(lesson: Mapping[str, Any], trials: Sequence[Trial], *, at: str) -> Lesson:
+    """Count and judge a lesson at each look that its trials have passed since the last one.
+
+    However many trials came in at once, what is decided is what would have been decided one by one. Between looks a
+    lesson stays as it is.
+
+    Args:
+        lesson: Of any state.
+        trials: Its trials, oldest first: all of them, or those after the mark `since`.
+        at: When, ISO 8601.
+
+    Example:
+        >>> lesson = new_lesson("Use the calculator.", kind="execution", pattern=None, at="2026-11-28T12:00:00Z")
+        >>> trials = [{"run": str(i), "given": i % 2 == 0, "success": i % 2 == 0, "at": ""} for i in range(27)]
+        >>> looked(lesson, trials[:19], at="2026-11-29T12:00:00Z") == lesson
+        True
+        >>> after = looked(lesson, trials, at="2026-11-29T12:00:00Z")
+        >>> after["state"], after["counts"], after["watch"]
+        ('active', {'given': [10, 0], 'withheld': [0, 10]}, {'given': [0, 0], 'withheld': [0, 0]})
+    """
+    after = whole(lesson)
+    known = [trial for trial in since(trials, after["since"]) if trial["success"] is not None]
+    start = 0  # Of the trials that are not over yet.
+    while not (after["pinned"] or after["vetoed"] or after["state"] == "retired"):
+        before = after
+        end = start + next_look(size(before["watch"] if before["state"] == "active" else before["counts"]))
+        if len(known) < end:
+            break
+        after = judged(counted(before, known[start:end]), at=at)
+        start = start if after["since"] == before["since"] else end
+    return after
+
+
 def utility(lesson: Mapping[str, Any]) -> float:
     """What a lesson is worth, 0 to 1: 0.5 without effect, 1 for one that adds 0.25 to the success rate.
 
@@ -237,6 +274,31 @@ def utility(lesson: Mapping[str, Any]) -> float:
     known = weight(lesson["counts"]) + weight(lesson["watch"])
     effect = (PRIOR * lesson["gain"] / 2 + known * (found[0] if found else 0.0)) / (PRIOR + known)
     return min(1.0, max(0.0, 0.5 + 2 * float(effect)))
+
+
+def _unlike(lessons: Sequence[Lesson]) -> list[Lesson]:
+    """Without those that change a setting which a better one changes, too."""
+    kept: dict[tuple[str, str], Lesson] = {}
+    for one in lessons:
+        kept.setdefault(("setting", one["setting"]["name"]) if one["setting"] else ("lesson", one["id"]), one)
+    return list(kept.values())
+
+
+def _placed(lessons: Sequence[Lesson], k: int, run_id: str, seed: int) -> list[Lesson]:
+    """The first k, or the last of them gives way to the best candidate; never a pinned one, which a person wants."""
+    placed = list(lessons[:k])
+    on_trial = [one for one in lessons if one["state"] == "candidate" and not one["pinned"]]
+    others = [one for one in lessons if one not in on_trial]
+    if not placed or not on_trial or not others or placed[-1]["pinned"]:
+        return placed
+    if k == 1:
+        return [on_trial[0] if _drawn(seed, run_id, "place") < 1 / 2 else others[0]]
+    return placed if on_trial[0] in placed else [*placed[:-1], on_trial[0]]
+
+
+def _drawn(seed: int, run_id: str, what: str) -> float:
+    """A number from 0 to 1, the same for the same seed, run and subject."""
+    return int.from_bytes(hashlib.sha256(json.dumps([seed, run_id, what]).encode()).digest()[:8]) / 2**64
 
 
 def _may_hold(name: str, value: Any, features: Features) -> bool:

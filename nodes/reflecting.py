@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +24,17 @@ from ..memory.fields import MAX_TASK, checked_id
 from ..models import load_model
 from .ask import Reply
 from .attempts import judge_attempt, row_of, told
-from .learning import Found, Learned, choose, find_patterns, keep_lesson, learn, memory_of, open_lessons
+from .learning import (
+    Found,
+    Learned,
+    choose,
+    find_patterns,
+    keep_lesson,
+    learn,
+    left_open,
+    memory_of,
+    open_lessons,
+)
 from .lesson_text import HEAD
 from .lesson_words import reflect, setting_of, word_lesson
 from .lessons import as_notes
@@ -61,7 +72,7 @@ def recall(spec: ReflectionSpec, state: ReflectionState, config: RunnableConfig)
         )
     memory: ExperienceMemory = yield Work(memory_of, (spec.memory, run.context.memory))
     given = state.get("run")
-    run_id = uuid.uuid4().hex if given is None else checked_id("run", given, "input")
+    run_id = uuid.uuid4().hex[:16] if given is None else checked_id("run", given, "input")
     earlier = yield Work(memory.get, (run_id,))
     if earlier is not None and earlier["task"] != task:
         raise ConfigError(
@@ -111,7 +122,7 @@ def analyse(spec: ReflectionSpec, state: ReflectionState, config: RunnableConfig
     row |= yield from judge_attempt(spec.check, spec.pass_at, task, row, state["latest"], run.context.work_seconds)
     run.tell("judged", **{key: row[key] for key in ("number", "success", "score", "source", "why")})
     over = row["stop"] == "budget"
-    if row["success"] is False and not over:
+    if row["success"] is False and spec.reflect and not over:
         try:
             asked = yield from _model(run)
             said = yield from reflect(asked, task=task, attempt=row, config=config, seconds=run.context.model_seconds)
@@ -152,6 +163,7 @@ def store(spec: ReflectionSpec, state: ReflectionState, config: RunnableConfig) 
             run.tell("lesson", text=lesson["text"], state=lesson["state"], why=lesson["why"])
         run.tell("stored", id=experience["id"], success=experience["success"])
         update = {
+            "experience": learned.experience,
             "patterns": list(learned.patterns),
             "lessons": list(learned.lessons),
             "quality": learned.quality,
@@ -178,8 +190,8 @@ def adapt(spec: ReflectionSpec, state: ReflectionState, config: RunnableConfig) 
     run = ReflectionRun(spec, ReflectionContext)
     run.tell("asking", round=len(state["attempts"]), what="statistics for patterns")
     usage, error = state["usage"], state["error"]
+    memory = yield Work(memory_of, (spec.memory, run.context.memory))
     try:
-        memory = yield Work(memory_of, (spec.memory, run.context.memory))
         found: Found = yield Work(find_patterns, (memory, spec.self_judged))
         run.tell("mined", patterns=[one["words"] for one in found.patterns])
         for pattern, cases in found.fresh:
@@ -199,6 +211,8 @@ def adapt(spec: ReflectionSpec, state: ReflectionState, config: RunnableConfig) 
             run.tell("lesson", text=lesson["text"], state=lesson["state"], why=lesson["why"])
         return {"patterns": found.patterns, "lessons": (yield Work(open_lessons, (memory,))), "usage": usage}
     except (BudgetExceeded, ConfigError, RunError) as reason:  # The answer is there; the next run looks again.
+        with suppress(RunError):
+            yield Work(left_open, (memory,))
         return {"usage": usage, "error": error or f"The memory could not be adapted: {reason}"}
 
 

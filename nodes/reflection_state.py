@@ -45,6 +45,7 @@ class ReflectionSpec:
     pass_at: float
     features: Callable[[str], Mapping[str, Any]] | None
     retries: int
+    reflect: bool
     lessons: int
     mine_every: int
     settings: Mapping[str, Sequence[Any]]

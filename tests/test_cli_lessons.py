@@ -225,3 +225,24 @@ def test_many_events_and_words_that_look_like_a_formula_are_drawn(tmp_path):
     written = [words.replace("\\", "") for words in re.findall("<!-- (.*?) -->", (tmp_path / "many.svg").read_text())]
     assert "l  promoted after run 12: Pay $5 and $x^ 11." in written
     assert not any("run 13" in words for words in written)
+
+
+def test_trials_since_the_last_decision_are_shown_although_no_version_has_them(memory, tmp_path):
+    with ExperienceMemory(tmp_path) as kept:
+        for i in range(3):
+            kept.add_trial(memory[NEW], f"run-{i}", given=i > 0, success=i > 1, at=at(80 + i))
+        assert kept.lesson(memory[NEW])["counts"] == {"given": [0, 0], "withheld": [0, 0]}
+    [listed] = [one for one in asked("list")["lessons"] if one["id"] == memory[NEW]]
+    assert listed["counts"] == {"given": [1, 1], "withheld": [0, 1]}
+    assert "1 of 2 runs succeeded with it and 0 of 1 without" in agora("show", memory[NEW])
+
+
+def test_an_order_begins_from_the_lesson_as_it_is_and_from_all_of_its_trials(memory, tmp_path):
+    with ExperienceMemory(tmp_path) as kept:
+        kept.add_trial(memory[NEW], "run-1", given=True, success=True, at=at(80))
+    agora("edit", memory[NEW], "Check the dates three times.")
+    with ExperienceMemory(tmp_path) as kept:
+        assert kept.lesson(memory[NEW])["since"] == [1, "run-1"]
+    [listed] = [one for one in asked("list")["lessons"] if one["id"] == memory[NEW]]
+    assert listed["counts"] == {"given": [0, 0], "withheld": [0, 0]}
+    assert listed["why"].startswith("On trial anew: a person edited its text")

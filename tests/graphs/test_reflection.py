@@ -162,6 +162,15 @@ def test_a_success_is_not_tried_again_and_asks_no_model(memory):
     assert model.requests == []
 
 
+def test_without_reflection_an_attempt_is_made_again_and_no_model_is_asked(memory):
+    worker, told = answering("About 400.", "391")
+    model = ScriptedModel([])
+    result = run(worker, memory, check=has("391"), retries=1, reflect=False, model=model)
+    assert (result["answer"], model.requests) == ("391", [])
+    assert '"About 400."' in told[1][0]
+    assert "Noted" not in told[1][0]
+
+
 def test_a_score_counts_from_pass_at(memory):
     worker, _ = answering("so so")
     for pass_at, success in ((0.7, True), (0.71, False)):
@@ -585,6 +594,8 @@ def test_a_budget_that_ends_before_a_lesson_is_worded_keeps_the_answer(memory):
     result = run(worker, memory, check=has("391"), config=used_up())
     assert result["answer"] == "391"
     assert "could not be adapted" in result["error"]
+    again = run(worker, memory, check=has("391"), model=ScriptedModel(["?"], after="repeat"))
+    assert len(again["lessons"]) == 1  # The next run words it.
 
 
 @pytest.mark.parametrize("said", ["", "...", "\u200b"])
@@ -738,6 +749,7 @@ def test_after_200_labelled_runs_the_steps_are_judged_by_how_runs_ended(memory):
         ({"memory": 5}, "memory was 5"),
         ({"settings": {"max_steps": [5]}}, "dataclass"),
         ({"self_judged": "no"}, "self_judged was 'no'"),
+        ({"reflect": 1}, "reflect was 1"),
         ({"settings": []}, "settings was"),
         ({"model": 5}, "model was 5"),
         ({"name": ""}, "name was ''"),

@@ -18,6 +18,7 @@ from langgraph_agora.nodes.lessons import (
     due,
     edit,
     judged,
+    looked,
     merged,
     new_lesson,
     pin,
@@ -600,3 +601,109 @@ def test_a_text_is_capped_on_one_line_without_hidden_characters():
     assert one["text"].endswith("…")
     assert not any(unicodedata.category(char) in ("Cc", "Cf", "Cs") for char in one["text"])
     one["text"].encode()
+
+
+# Who gets a place
+
+
+def ranked(*ranks, **more):
+    """Lessons that are promised the more the earlier they stand; the state of each is given."""
+    return [
+        lesson(f"Lesson {'abcdef'[place] * 9}.", trigger=[], pattern=PATTERN | {"effect": 0.4 - 0.05 * place}, **more)
+        | {"state": state, "pinned": state == "pinned"}
+        | ({"state": "candidate"} if state == "pinned" else {})
+        for place, state in enumerate(ranks)
+    ]
+
+
+def places(lessons, run="run 1", k=3, seed=0):
+    """Which of them have a place, whatever the lot says of them."""
+    drawn = chosen(lessons, {}, {one["id"]: 1.0 for one in lessons}, run, k, seed)
+    return {number for number, one in enumerate(lessons) if one in drawn.given + drawn.withheld}
+
+
+def test_the_last_place_is_for_the_best_candidate():
+    assert places(ranked("active", "active", "active", "candidate", "candidate")) == {0, 1, 3}
+    assert places(ranked("active", "candidate", "active", "candidate")) == {0, 1, 2}
+    assert places(ranked("active", "active", "active", "active")) == {0, 1, 2}
+    assert places(ranked("active", "active", "candidate"), k=2) == {0, 2}
+
+
+def test_a_pinned_lesson_gives_no_place_away():
+    assert places(ranked("pinned", "pinned", "candidate"), k=2) == {0, 1}
+    assert places(ranked("pinned", "active", "candidate"), k=2) == {0, 2}
+    assert all(places(ranked("pinned", "candidate"), f"run {i}", k=1) == {0} for i in range(20))
+
+
+def test_the_only_place_is_a_candidates_in_half_of_the_runs():
+    for ranks, candidate in ((("active", "active", "candidate", "candidate"), 2), (("candidate", "active"), 0)):
+        lessons = ranked(*ranks)
+        got = [places(lessons, f"run {i}", k=1) for i in range(400)]
+        assert {frozenset(one) for one in got} == {frozenset({0}), frozenset({candidate or 1})}
+        assert 160 < got.count({candidate}) < 240
+        assert got != [places(lessons, f"run {i}", k=1, seed=1) for i in range(400)]
+    assert all(places(ranked("candidate", "candidate"), f"run {i}", k=1) == {0} for i in range(20))
+
+
+def test_whether_a_candidate_has_the_place_says_nothing_of_whether_it_is_withheld():
+    lessons = ranked("active", "candidate")
+    drawn = [chosen(lessons, {}, {}, f"run {i}", 1) for i in range(2000)]
+    given = sum(lessons[1] in one.given for one in drawn)
+    not_given = sum(lessons[1] in one.withheld for one in drawn)
+    assert 0.44 < given / (given + not_given) < 0.56
+
+
+def test_of_lessons_with_the_same_setting_only_the_best_has_a_place():
+    steps = {"setting": {"name": "max_steps", "value": 20}}
+    lessons = ranked("active", "active", "candidate")
+    lessons[0] |= steps
+    lessons[2] |= {"setting": {"name": "max_steps", "value": 5}}
+    assert places(lessons) == {0, 1}
+    lessons[2] |= {"setting": {"name": "max_tokens", "value": 5}}
+    assert places(lessons) == {0, 1, 2}
+
+
+# Looks
+
+
+@FAST
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=90), st.lists(st.integers(1, 40), max_size=20))
+def test_trials_that_come_in_at_once_decide_what_they_decide_one_by_one(drawn, sizes):
+    rows = [{"run": f"r{i}", "given": g, "success": g == s, "at": MONDAY} for i, (g, s) in enumerate(drawn)]
+    single = lesson()
+    for number in range(1, len(rows) + 1):
+        single = judged(counted(single, rows[:number]), at=TUESDAY)
+    several, seen = lesson(), 0
+    for part in [*sizes, len(rows)]:
+        seen = min(seen + part, len(rows))
+        over = [number for number, row in enumerate(rows) if several["since"] and row["run"] == several["since"][1]]
+        tail = rows[over[0] + 1 if over else 0 : seen]  # As they are read: only those after the mark.
+        several = looked(several, tail, at=TUESDAY)
+    for part in ("state", "decided"):
+        assert several[part] == single[part]
+    if single["state"] == "retired":
+        assert (several["counts"], several["why"]) == (single["counts"], single["why"])
+
+
+def test_an_active_lesson_is_looked_at_in_stretches():
+    proven = looked(lesson(), GOOD, at=TUESDAY)
+    assert proven["state"] == "active"
+    every = [*GOOD, *runs(380, 760, 20, 40, start=100)]
+    names = [trial["run"] for trial in every]
+    promoted = names.index(proven["since"][1])
+    after = looked(proven, every, at=TUESDAY)
+    assert (after["state"], names.index(after["since"][1])) == ("active", promoted + 800)
+    assert sum(map(sum, after["watch"].values())) == 0
+    assert looked(proven, every[promoted + 1 :], at=TUESDAY) == after
+    assert looked(after, every[promoted + 801 :], at=TUESDAY) == looked(after, every, at=TUESDAY)
+
+
+def test_a_look_at_a_lesson_that_a_person_or_the_trials_have_settled_changes_nothing():
+    for settled in (pin(lesson()), veto(lesson()), lesson() | {"state": "retired"}):
+        assert looked(settled, GOOD, at=TUESDAY) == settled
+
+
+def test_a_lesson_keeps_the_keys_of_its_patterns():
+    assert whole({"id": "l", "text": "Plan first."})["keys"] == []
+    assert whole(lesson() | {"keys": "no list"})["keys"] == []
+    assert whole(lesson() | {"keys": ["a", "b"]})["keys"] == ["a", "b"]
