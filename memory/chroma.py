@@ -62,6 +62,7 @@ class State:
     generation: int
     text: int = 0
     removed: int = 0
+    begun: int = 0  # with so many removals: vectors of these never were in its files
     dead: int = 0  # vectors that were removed and still stand in its graph
     chroma: str = ""
     files: dict[str, list[int]] = field(default_factory=dict)
@@ -108,6 +109,11 @@ class Chroma:
         """How far the index in the folder has come by now, with vectors of a generation."""
         state = self.state if self.leads and self.state.generation >= 0 else self._stated()
         return state if state and state.generation == generation else State(generation)
+
+    def is_stale(self) -> bool:
+        """Whether its files have vectors that were erased since it was begun: Chroma only marks them."""
+        state = self._stated()
+        return state is not None and self._has_erased(state)
 
     def fail(self, error: BaseException) -> None:
         """Use it no more, since Chroma failed."""
@@ -164,14 +170,17 @@ class Chroma:
         if self._collection is None or not sample:
             return 0
         found = self._collection.query(
-            query_embeddings=_matrix([blob for _, blob in sample]), n_results=1, include=["distances"]
+            query_embeddings=_matrix([blob for _, blob in sample]), n_results=10, include=["distances"]
         )
-        return sum(not distances or distances[0] > 1e-4 for distances in found["distances"] or [])
+        return sum(not distances or min(distances) > 1e-4 for distances in found["distances"] or [])
 
     def remove(self) -> None:
         """Throw the whole index away; only who may write it."""
         self.shut()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder.is_dir() and not self._folder.is_symlink():
+            shutil.rmtree(self._folder, ignore_errors=True)
+        else:
+            self._folder.unlink(missing_ok=True)
 
     def shut(self) -> None:
         """Close what is open, and stay the one who writes."""
@@ -203,19 +212,25 @@ class Chroma:
         """Open it to write: as it is when it can be trusted, else empty."""
         self.shut()
         state = self._trusted(generation)
-        if state is not None:
+        if state is not None and not self._has_erased(state):
             with contextlib.suppress(Exception):  # whatever is wrong with it, a new one mends it
                 self._connect(state)
                 return
+        self._begin(generation)
+
+    def _begin(self, generation: int) -> None:
+        """Make an empty one instead of what is there."""
         self.remove()
-        self._connect(State(generation))
+        self._connect(State(generation, begun=self._record.last("removed")))
+
+    def _has_erased(self, state: State) -> bool:
+        return (self._record.note("shelf.erased") or 0) > state.begun
 
     def _write(self, most: int) -> int:
         state = self.state
         [(alive,)] = self._record.read("SELECT count(*) FROM texts WHERE id <= ?", (state.text,))
         if state.dead > max(_BATCH, 2 * alive):  # its graph is mostly of what was removed
-            self.remove()
-            self._connect(State(state.generation))
+            self._begin(state.generation)
             state = self.state
         with self._record.snapshot():
             gone = self._record.read("SELECT id, text FROM removed WHERE id > ? ORDER BY id", (state.removed,))
@@ -277,9 +292,12 @@ class Chroma:
 
     def _stated(self) -> State | None:
         try:
-            return State(**json.loads((self._folder / "agora.json").read_text()))
-        except (OSError, ValueError, TypeError):
+            state = State(**json.loads((self._folder / "agora.json").read_text()))
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
+        numbers = (state.generation, state.text, state.removed, state.begun, state.dead)
+        is_whole = all(type(one) is int for one in numbers) and type(state.chroma) is str and type(state.files) is dict
+        return state if is_whole else None
 
     def _trusted(self, generation: int) -> State | None:
         """What the index has, if it was left in order; nothing of Chroma is opened for that."""

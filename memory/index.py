@@ -69,6 +69,21 @@ class Finder:
             self._matrix = Matrix(self._record)
         self._matrix.catch_up()
 
+    def is_current(self) -> bool:
+        """Whether what `catch_up` saw are the vectors that the record has now."""
+        return self._generation == (self._record.note("shelf.generation") or 0)
+
+    def renew(self) -> bool:
+        """Throw the index away when its files have vectors that were erased; whether that was so.
+
+        Who opens the memory next makes it anew. Here Chroma could write them into the new files once more: it saves
+        memory that it has not filled, where those of the old index may stand.
+        """
+        if self.chroma is None or not self.chroma.leads or not self.chroma.is_stale():
+            return False
+        self.chroma.remove()
+        return True
+
     def keep_up(self, behind: int | None = None) -> int:
         """Let the index take in some of what is new and gone, when that is so much; returns how much it took."""
         if self.chroma is None or self.chroma.problem or self._record.note("shelf.embedder") is None:

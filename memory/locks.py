@@ -37,11 +37,16 @@ class Lock:
         """Whether this object has it."""
         return self._handle is not None
 
-    def take(self, *, shared: bool = False, wait: bool = False) -> bool:
-        """Take it, alone or together with others that share it; False: someone else has it."""
+    def take(self, *, shared: bool = False, wait: bool = False, make: bool = True) -> bool:
+        """Take it, alone or together with others that share it; False: someone else has it.
+
+        Raises:
+            OSError: The file cannot be made, or (`make=False`: nothing is written) is not there.
+        """
         if self._handle is not None:
             return True
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        flags = os.O_RDWR | os.O_CREAT if make else os.O_RDONLY
+        handle = os.open(self.path, flags | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

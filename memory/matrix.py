@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_MOST_PREFIXES = 100
+"""Namespaces whose places are kept."""
 _NEAR = 1e-5
 """More than float32 sums of one vector differ by, wherever it stands."""
 
@@ -37,6 +39,8 @@ class Matrix:
         self._alive = np.empty(0, np.bool_)
         self._vectors = np.empty((0, 0), np.float32)
         self._names: dict[str, int] = {}
+        self._inside: dict[str, NDArray[np.bool_]] = {}
+        """Which places are in a namespace or below it, as far as they were looked at."""
 
     def __len__(self) -> int:
         return self._size
@@ -66,13 +70,11 @@ class Matrix:
         """
         import numpy as np  # noqa: PLC0415  (see above)
 
-        wanted = self._alive[: self._size].copy()
+        wanted = self._alive[: self._size]
         if start != "[]":
-            under = f"{start[:-1]},"
-            spaces = [number for name, number in self._names.items() if name == start or name.startswith(under)]
-            wanted &= np.isin(self._spaces[: self._size], spaces)
+            wanted = wanted & self._below(start)
         if seqs is not None:
-            wanted &= np.isin(self._seqs[: self._size], seqs)
+            wanted = wanted & np.isin(self._seqs[: self._size], seqs)
         places = np.flatnonzero(wanted)
         if not len(places):
             return []
@@ -81,6 +83,20 @@ class Matrix:
         else:
             scores = (self._vectors[: self._size] @ query)[places]
         return exact_best(query, self._vectors, places, scores, self._seqs, amount)
+
+    def _below(self, start: str) -> NDArray[np.bool_]:
+        """Which places are in a namespace or below it; only those that are new are looked at."""
+        import numpy as np  # noqa: PLC0415  (see above)
+
+        known = self._inside.get(start, np.empty(0, np.bool_))
+        if len(known) < self._size:
+            under = f"{start[:-1]},"
+            spaces = [number for name, number in self._names.items() if name == start or name.startswith(under)]
+            known = np.concatenate([known, np.isin(self._spaces[len(known) : self._size], spaces)])
+            if len(self._inside) >= _MOST_PREFIXES:
+                self._inside.clear()
+            self._inside[start] = known
+        return known
 
     def _append(self, new: list[Any]) -> None:
         import numpy as np  # noqa: PLC0415  (see above)
@@ -121,6 +137,7 @@ class Matrix:
             for name in ("_ids", "_seqs", "_spaces", "_alive", "_vectors"):
                 setattr(self, name, getattr(self, name)[alive])
             self._size = len(alive)
+            self._inside.clear()
 
 
 def exact_best(

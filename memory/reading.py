@@ -13,7 +13,15 @@ from ..errors import ConfigError
 from .filters import checked_where, condition, matches
 from .items import Row, checked_name
 from .record import Record, encoded
-from .writing import COLUMNS, THERE, row_of
+from .writing import COLUMNS, THERE, all_of, encoded_name, row_of
+
+_SOME = 500
+_FIRST_PUT = f"""
+SELECT seq FROM (
+    SELECT seq, created_at, first_value(created_at) OVER ages AS begun, first_value(seq) OVER ages AS first
+    FROM items WHERE {{}} AND {THERE} WINDOW ages AS (PARTITION BY namespace ORDER BY created_at, seq))
+ORDER BY begun, first, created_at, seq LIMIT ? OFFSET ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +54,35 @@ class Chosen:
         for name, number in (("limit", limit or 0), ("offset", offset)):
             if isinstance(number, bool) or not isinstance(number, int) or number < 0:
                 raise ConfigError(f"{name} was {number!r}; give a whole number from 0 on.")
-        inside, names = self._inside(pruned)
+        # What is newer than a number is little as a rule: it is read, instead of all numbers of a namespace.
+        inside, names = below(self.prefix) if after else self._inside(pruned)
         passes, values = condition(self.where)
         there = f"({THERE} OR state = 'pruned')" if pruned else THERE
         found = record.each(
-            f"SELECT {COLUMNS} FROM items WHERE seq > ? AND {inside} AND {there} AND {passes} "
+            f"SELECT {COLUMNS} FROM items {'NOT INDEXED' if after else ''} "
+            f"WHERE seq > ? AND {inside} AND {there} AND {passes} "
             f"ORDER BY seq {'DESC' if newest else ''}",
             (after, *names, self.now, *values),
         )
         with contextlib.closing(found):
             rows = (row for row in map(row_of, found) if matches(row.value, self.where))
             yield from islice(rows, offset, None if limit is None else offset + limit)
+
+    def first_put(self, record: Record, limit: int, offset: int = 0) -> list[Row]:
+        """Some of them, in the order in which they were first put, namespace by namespace, the oldest of these first.
+
+        SQLite sorts numbers and times; of the values only those are read that are given out, or tried by a filter.
+        """
+        inside, names = self._inside(pruned=False)
+        places = (-1, 0) if self.where else (limit, offset)
+        with record.snapshot():
+            seqs = [one for (one,) in record.read(_FIRST_PUT.format(inside), (*names, self.now, *places))]
+            found: list[Row] = []
+            for start in range(0, len(seqs), _SOME):
+                found += self._numbered(record, seqs[start : start + _SOME])
+                if self.where and len(found) >= offset + limit:
+                    break
+        return found[offset : offset + limit] if self.where else found
 
     def count(self, record: Record) -> int:
         """How many they are."""
@@ -91,12 +117,16 @@ class Chosen:
         scores: dict[int, float] = {}
         for score, seq in found:
             scores.setdefault(seq, score)
+        return [(row, scores[row.seq]) for row in self._numbered(record, list(scores))]
+
+    def _numbered(self, record: Record, seqs: Sequence[int]) -> list[Row]:
+        """Those with these numbers, in this order."""
         space, names = below(self.prefix)
         passes, values = condition(self.where)
         sql = f"SELECT {COLUMNS} FROM items WHERE seq IN ({{}}) AND {space} AND {THERE} AND {passes}"
-        there = map(row_of, record.by_number(sql, list(scores), *names, self.now, *values))
+        there = map(row_of, record.by_number(sql, seqs, *names, self.now, *values))
         rows = {row.seq: row for row in there if matches(row.value, self.where)}
-        return [(rows[seq], score) for seq, score in scores.items() if seq in rows]
+        return [rows[seq] for seq in seqs if seq in rows]
 
 
 def one(record: Record, namespace: tuple[str, ...], key: str, now: float) -> Row | None:
@@ -112,11 +142,7 @@ def one(record: Record, namespace: tuple[str, ...], key: str, now: float) -> Row
 def versions(record: Record, namespace: tuple[str, ...], key: str) -> list[Row]:
     """All rows of a name, whatever their state, the oldest first."""
     checked_name(namespace, key)
-    found = record.read(
-        f"SELECT {COLUMNS} FROM items WHERE namespace = ? AND key = ? ORDER BY seq",
-        (encoded(tuple(namespace)), encoded(key)),
-    )
-    return [row_of(row) for row in found]
+    return [row_of(row) for row in record.read(all_of(COLUMNS) + " ORDER BY seq", 2 * encoded_name(namespace, key))]
 
 
 def spaces(record: Record, now: float) -> list[tuple[str, ...]]:

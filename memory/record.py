@@ -31,7 +31,10 @@ import json
 import os
 import sqlite3
 import threading
+import warnings
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +42,12 @@ from ..errors import AgoraError, ConfigError, RunError
 from .locks import Lock
 
 FILE = "record.sqlite3"
+OPEN = "record.open.lock"
+"""Shared by all who have the record open, so that nobody puts a new one in its place meanwhile."""
 APPLICATION = 0x41474F52  # "AGOR"
 SCHEMA_VERSION = 1
 PAGE = 8192  # Five vectors of 384 numbers to a page; two to SQLite's 4096, which wastes a quarter.
+_NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR")
 PATIENCE_MS = 30_000  # How long a writer waits for another process's transaction.
 
 _SCHEMA = f"""
@@ -83,20 +89,27 @@ class Record:
         if self.path and not self.path.exists() and not read_only:
             _create(self.path)
         self.read_only = read_only or bool(self.path and not _writable(self.path))
-        if self.path:
-            _inspect(self.path)
         self._process = os.getpid()
         self._lock = threading.RLock()
-        with self._explained():
-            self._reader = self._open()
-            self._writer = self._reader if self.path is None or self.read_only else self._open()
+        self._held: _Held | None = None
+        self._seen: _Stamp | None = None
+        """Of a file that is read as if it never changed: what it was when it was opened."""
+        try:
+            self._held = _hold(self.path, make=not self.read_only) if self.path else None
+            with self._explained():
+                self._reader = self._open()
+                self._writer = self._reader if self.path is None or self.read_only else self._open()
+        except BaseException:
+            _let_go(self._held)
+            raise
         self._writer_lock = self._lock if self._writer is self._reader else threading.RLock()
-        self.wipe(patience=0)  # What a process that was killed had erased may still stand in its log.
+        with contextlib.suppress(RunError):  # The disk is full, and the record can be read all the same.
+            self.wipe(patience=0)  # What a process that was killed had erased may still stand in its log.
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, of one moment."""
         with self._lock, self._explained():
-            return self._usable(self._reader).execute(sql, parameters).fetchall()
+            return self._to_read().execute(sql, parameters).fetchall()
 
     def by_number(self, sql: str, numbers: Sequence[int], *parameters: Any) -> list[Any]:
         """All rows of a query with `{}` in it, where so many numbers as there are go, some hundreds at a time."""
@@ -109,7 +122,7 @@ class Record:
     def each(self, sql: str, parameters: Sequence[Any] = ()) -> Generator[Any, None, None]:
         """The rows of a query one by one, all of one moment; to be closed soon, since others wait meanwhile."""
         with self._lock, self._explained():
-            cursor = self._usable(self._reader).execute(sql, parameters)
+            cursor = self._to_read().execute(sql, parameters)
             try:
                 yield from cursor
             finally:
@@ -119,7 +132,7 @@ class Record:
     def snapshot(self) -> Iterator[None]:
         """Several `read`s that see the same moment."""
         with self._lock, self._explained():
-            reader = self._usable(self._reader)
+            reader = self._to_read()
             if reader.in_transaction:  # in memory, inside a transaction of this thread
                 yield
                 return
@@ -187,19 +200,39 @@ class Record:
                     self.wipe(patience=0)
                 self._writer.close()
                 self._reader.close()
+                _let_go(self._held)
+                self._held = None
 
     def _open(self) -> sqlite3.Connection:
         if self.path is None:
             connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             connection.executescript(_SCHEMA)
         elif self.read_only:
-            connection = _open_to_read(self.path)
+            connection, self._seen = _open_to_read(self.path)
         else:
             connection = connected(self.path)
-            for pragma in ("journal_mode = WAL", "synchronous = FULL"):
-                connection.execute(f"PRAGMA {pragma}")
+            try:
+                for pragma in ("journal_mode = WAL", "synchronous = FULL"):
+                    connection.execute(f"PRAGMA {pragma}")
+            except sqlite3.OperationalError as error:
+                connection.close()
+                if not (error.sqlite_errorname or "").startswith(_NO_ROOM):
+                    raise
+                self.read_only = True
+                warnings.warn(f"{self.path} is opened for reading only, since its disk is full.", RuntimeWarning, 5)
+                return self._open()
         connection.execute("PRAGMA secure_delete = ON")
         return connection
+
+    def _to_read(self) -> sqlite3.Connection:
+        """The connection that reads, opened anew where it could not see that others have written."""
+        reader = self._usable(self._reader)
+        if self._seen is not None and not reader.in_transaction and self.path and self._seen != _stamp(self.path):
+            reader.execute("SELECT 1")  # refuses one that is closed
+            fresh = self._open()
+            reader.close()
+            self._reader = self._writer = fresh
+        return self._reader
 
     def _usable(self, connection: sqlite3.Connection) -> sqlite3.Connection:
         if self._process != os.getpid():
@@ -217,11 +250,9 @@ class Record:
 def explained(error: sqlite3.Error, path: Path | None) -> AgoraError:
     """What a failure of SQLite means for who uses the memory."""
     name = getattr(error, "sqlite_errorname", None) or ""
-    if name.startswith("SQLITE_NOTADB"):
-        return _foreign(path)
-    if name.startswith("SQLITE_CORRUPT"):
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or "no such table" in str(error):
         return damaged(path, "parts of it cannot be read")
-    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+    if name.startswith(_NO_ROOM):
         return RunError(
             f"{path} could not be written: {error}. Nothing of this call is kept, and all that was kept before is. "
             "Make room on the disk, then call again."
@@ -323,7 +354,10 @@ def _inspect(path: Path) -> None:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
     if len(header) < 100 and b"SQLite format 3\x00".startswith(header[:16]):
         raise damaged(path, f"it has only {size} bytes")
-    if not header.startswith(b"SQLite format 3\x00") or int.from_bytes(header[68:72], "big") != APPLICATION:
+    is_ours = int.from_bytes(header[68:72], "big") == APPLICATION
+    if not any(header[:16]) and (is_ours or any(path.with_name(name).exists() for name in (OPEN, "record.lock"))):
+        raise damaged(path, "it begins with zeros")
+    if not header.startswith(b"SQLite format 3\x00") or not is_ours:
         raise _foreign(path)
     version = int.from_bytes(header[60:64], "big")
     if version > SCHEMA_VERSION:
@@ -341,18 +375,82 @@ def _foreign(path: Path | None) -> ConfigError:
     return ConfigError(f"{path} is no record of this package; give another folder for the memory.")
 
 
-def _open_to_read(path: Path) -> sqlite3.Connection:
-    """A connection that never writes. WAL wants a file beside the record, which a read-only folder refuses."""
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What an open record has of its file: the lock, and its place among those that this process has open."""
+
+    lock: Lock
+    file: tuple[int, int]
+
+
+_Stamp = tuple[int, int, int, int]
+_open: Counter[tuple[int, int]] = Counter()
+_opening = threading.Lock()
+
+
+def _hold(path: Path, *, make: bool) -> _Held:
+    """Begin to use a record: nobody may replace it from now on; it is looked at before SQLite touches it.
+
+    To close a file ends all locks that the process has on it, SQLite's own as well, and another process could then
+    throw away the log that this one writes. So a file that this process has open already is not opened to look at it.
+    """
+    with _opening:
+        file = _identity(path)
+        if file is None or file not in _open:
+            _inspect(path)
+        file = file or (0, 0)
+        _open[file] += 1
+    held = _Held(Lock(path.with_name(OPEN)), file)
+    with contextlib.suppress(OSError):  # It may not be there, and not be made: by who only reads, or on a full disk.
+        if not held.lock.take(shared=True, make=make):
+            _let_go(held)
+            raise RunError(f"{path} is being saved by `agora memory rebuild`; open it again when that is done.")
+    return held
+
+
+def _let_go(held: _Held | None) -> None:
+    if held is not None:
+        with _opening:
+            _open[held.file] -= 1
+            if not _open[held.file]:
+                del _open[held.file]
+        held.lock.drop()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
+def _stamp(path: Path) -> _Stamp:
+    """What changes when a record is written: which file it is, its time and size, and whether there is a log."""
+    facts = path.stat()
+    try:
+        log = path.with_name(f"{FILE}-wal").stat().st_size
+    except OSError:
+        log = 0
+    return facts.st_ino, facts.st_mtime_ns, facts.st_size, log
+
+
+def _open_to_read(path: Path) -> tuple[sqlite3.Connection, _Stamp | None]:
+    """A connection that never writes. WAL wants a file beside the record, which a read-only folder refuses.
+
+    Without that file SQLite takes the record for one that never changes: then its stamp is returned too, to be compared
+    before each read.
+    """
     connection = connected(path, "mode=ro")
     try:
         connection.execute("SELECT 1 FROM items LIMIT 1").fetchall()
     except sqlite3.OperationalError:
         connection.close()
-        log = path.with_name(f"{FILE}-wal")
-        if log.exists() and log.stat().st_size:
+        seen = _stamp(path)
+        if seen[3]:
             raise RunError(
-                f"{path} cannot be read in a folder that cannot be written, since the process that wrote it did not "
-                "close it; open it once where its folder can be written."
+                f"{path} cannot be read in a folder that cannot be written, since a process that writes it has it open "
+                "or did not close it; open it where its folder can be written."
             ) from None
-        connection = connected(path, "mode=ro&immutable=1")  # Nobody can write here, so it does not change.
-    return connection
+        return connected(path, "mode=ro&immutable=1"), seen
+    return connection, None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import warnings
@@ -18,8 +17,8 @@ from .index import Finder
 from .items import Check, Item, Row, checked_name
 from .reading import Chosen, one, spaces, versions
 from .record import Record, encoded
-from .tending import check, rebuild
-from .writing import THERE, check_limit, claim, compare, erase, keep, note, prepared, prune, sound
+from .tending import Rebuild, check
+from .writing import THERE, check_limit, claim, compare, forget, keep, note, prepared, prune, sound
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,9 +68,10 @@ class Shelf:
         self.path = None if path is None else Path(path)
         self.limit = limit
         self._clock = clock
-        self._embedder = embedder
-        self._lock, self._loading = threading.RLock(), threading.RLock()
-        self._wrote, self._is_open = False, True
+        self._embedder, self._follows = embedder, embedder is None
+        self._lock, self._loading, self._rebuilding = threading.RLock(), threading.RLock(), threading.Lock()
+        self._wrote, self._is_open, self._unwiped = False, True, False
+        self._counted = (0, 0)
         self._record = Record(self.path, read_only=read_only)
         self._finder = Finder(self._record, self.path)
         weakref.finalize(self, _release, self._finder, self._record)
@@ -84,14 +84,21 @@ class Shelf:
 
     @property
     def embedder(self) -> Embedder:
-        """What makes vectors of texts; loaded when it is first needed."""
+        """What makes vectors of texts; loaded when it is first needed, and again when a rebuild changed it."""
         with self._loading:
-            if self._embedder is None:
+            known = self._record.note("shelf.embedder")
+            if self._embedder is None or (self._follows and known not in (None, self._embedder.name)):
                 from .embedders import load_embedder  # noqa: PLC0415  (not every memory is searched)
 
-                self._embedder = load_embedder(self._record.note("shelf.embedder"))
-                self._check_embedder(self._embedder)
+                loaded = load_embedder(known)
+                self._check_embedder(loaded)
+                self._embedder = loaded
             return self._embedder
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be written: it was opened so, or its folder cannot be written."""
+        return self._record.read_only
 
     @property
     def size(self) -> int:
@@ -125,7 +132,10 @@ class Shelf:
         Args:
             keys: Their namespaces and keys.
             keep_facts: The values stay in the record, for `rows(pruned=True)`. Else they are erased with all their
-                versions, pruned ones too, and their words are nowhere in the folder any more.
+                versions, pruned ones too, and their words are nowhere in the folder any more. While others read, the
+                words stand in the write-ahead log until they are done; a RuntimeWarning says so. Their vectors leave
+                the record at once, and the files of the index when the one who writes it closes it, or is followed by
+                another: it is thrown away then, and made anew by who opens the memory next.
         """
         return self._write((), keys, keep_facts)[1]
 
@@ -156,10 +166,14 @@ class Shelf:
 
     def sweep(self) -> int:
         """Erase what has expired; returns how many items."""
-        found = self._record.read(
-            "SELECT namespace, key FROM items WHERE state = 'live' AND expires_at <= ?", (self._clock(),)
-        )
-        return self.drop([(tuple(json.loads(namespace)), json.loads(key)) for namespace, key in found]) if found else 0
+        expired, now = "SELECT namespace, key FROM items WHERE state = 'live' AND expires_at <= ?", self._clock()
+        if not self._record.read(f"{expired} LIMIT 1", (now,)):
+            return 0
+        with self._record.transaction() as record:  # looked up in it: another may refresh or replace one meanwhile
+            erased = forget(record, record.execute(expired, (now,)).fetchall())
+        self._wrote = True
+        self._settle(bool(erased), 0)
+        return erased
 
     def get(self, namespace: tuple[str, ...], key: str) -> Row | None:
         """The item of this name; None: there is none."""
@@ -193,6 +207,12 @@ class Shelf:
         """
         chosen = Chosen(prefix, where, self._clock())
         return list(chosen.rows(self._record, limit=limit, offset=offset, newest=newest, pruned=pruned, after=after))
+
+    def first_put(
+        self, prefix: tuple[str, ...] = (), where: Mapping[str, Any] | None = None, *, limit: int, offset: int = 0
+    ) -> list[Row]:
+        """Some of what `rows` gives, in another order: as it was first put, namespace by namespace."""
+        return Chosen(prefix, where, self._clock()).first_put(self._record, limit, offset)
 
     def count(self, prefix: tuple[str, ...] = (), where: Mapping[str, Any] | None = None) -> int:
         """How many items `rows` would give."""
@@ -232,22 +252,30 @@ class Shelf:
                 raise ConfigError(f"{name} was {number!r}; give a whole number from 0 on.")
         if not isinstance(text, str):
             raise ConfigError(f"The text to look for was {text!r}; give a text.")
-        with self._lock:
-            self._finder.catch_up()
-            if not k or not len(self._finder):
-                return []
-            self._check_embedder(self.embedder)  # another process may have made the vectors, anew or at all
-        return self._search(self._embed([text])[0], offset + k, chosen)[offset:]
+        while k and len(self._finder):
+            embedder = self.embedder
+            query = self._embed([text], embedder)[0]  # slow, so before the lock
+            with self._lock:
+                self._finder.catch_up()
+                with self._record.snapshot():
+                    if embedder is not self._embedder or not self._finder.is_current():
+                        continue  # The vectors were made anew meanwhile.
+                    self._check_embedder(embedder)  # another process may have made them, anew or at all
+                    return self._search(query, offset + k, chosen)[offset:]
+        return []
 
     def vectors(self, rows: Sequence[Row]) -> NDArray[np.float32]:
         """The first vector of each row, (n, dimensions); zeros for a row without one."""
         import numpy as np  # noqa: PLC0415  (not every memory is searched)
 
-        vectors = np.zeros((len(rows), self._record.note("shelf.dimensions") or self.embedder.dimensions), np.float32)
         places = {row.seq: place for place, row in enumerate(rows)}
-        for seq, vector in self._record.by_number(
-            "SELECT seq, vector FROM texts WHERE seq IN ({}) ORDER BY id DESC", list(places)
-        ):
+        with self._record.snapshot():
+            dimensions = self._record.note("shelf.dimensions")
+            found = self._record.by_number(
+                "SELECT seq, vector FROM texts WHERE seq IN ({}) ORDER BY id DESC", list(places)
+            )
+        vectors = np.zeros((len(rows), dimensions or self.embedder.dimensions), np.float32)
+        for seq, vector in found:
             if vector is not None:
                 vectors[places[seq]] = np.frombuffer(vector, "<f4")
         return vectors
@@ -260,6 +288,8 @@ class Shelf:
     def rebuild(self, *, progress: Callable[[int, int], None] | None = None, embedder: Embedder | None = None) -> int:
         """Make the index anew from the record, and the vectors that are missing or of another embedder.
 
+        The memory can be searched and written meanwhile, also by other threads.
+
         Args:
             progress: Called with what is done and all that there is to do.
             embedder: What makes the vectors from now on; None: as before.
@@ -270,10 +300,17 @@ class Shelf:
         Raises:
             RunError: Another process writes the index.
         """
-        with self._lock:
-            made = rebuild(self._record, self._finder, embedder or self.embedder, progress)
-            self._embedder = embedder or self._embedder
-            return made
+        with self._rebuilding, Rebuild(self._record, self._finder, embedder or self.embedder, progress) as work:
+            with self._lock:
+                work.begin()
+            work.embed()
+            with self._lock:  # so that nobody here asks for new vectors with the old embedder
+                work.commit()
+                self._embedder = work.embedder
+            while True:
+                with self._lock:
+                    if not work.index():
+                        return work.finish()
 
     def note(self, name: str) -> Any:
         """A small fact that is kept with the memory; None when it was never set."""
@@ -292,7 +329,8 @@ class Shelf:
             if self._is_open:
                 self._is_open = False
                 try:
-                    self._finder.keep_up(1 if self._wrote else None)
+                    if not self._finder.renew():
+                        self._finder.keep_up(1 if self._wrote else None)
                 finally:
                     _release(self._finder, self._record)
 
@@ -317,32 +355,63 @@ class Shelf:
             checked_name(namespace, key)
         names = [(encoded(tuple(namespace)), encoded(key)) for namespace, key in drop]
         ready = prepared(put)
-        vectors = self._blobs([text for one in ready for text in one.texts], unembedded)  # slow, so before the lock
-        left, now, rows = iter(vectors), self._clock(), []
-        embedder = (
-            self.embedder if any(vectors) else None
-        )  # in a transaction its lock could wait for one who waits here
-        with self._record.transaction() as record:
-            dropped = sum(prune(record, *name, now) if keep_facts else erase(record, *name) for name in names)
-            if embedder is not None:
-                claim(record, embedder, self.path)
-            for one in ready:
-                own = list(islice(left, len(one.texts)))
-                rows.append(keep(record, one, own, now, replace=replace, history=history))
-            check_limit(record, self.limit, now)
-        self._wrote = True
-        if dropped and not keep_facts:
-            self._record.wipe()
-        with self._lock:
-            self._finder.keep_up()
-        return rows, dropped
+        texts = [text for one in ready for text in one.texts]
+        while True:
+            embedder = self.embedder if texts else None
+            vectors = self._blobs(texts, embedder, unembedded)  # slow, so before the lock
+            left, now = iter(vectors), self._clock()
+            try:
+                with self._record.transaction() as record:
+                    dropped = sum(prune(record, *name, now) for name in names) if keep_facts else forget(record, names)
+                    if embedder is not None and any(vectors):
+                        claim(record, embedder, self.path)
+                    kept = [
+                        keep(record, one, list(islice(left, len(one.texts))), now, replace=replace, history=history)
+                        for one in ready
+                    ]
+                    counted = check_limit(record, self.limit, now, self._counted)
+                break
+            except ConfigError:
+                with self._lock:
+                    if embedder is None or self.embedder is embedder:
+                        raise  # else the vectors were made anew with another one while these were made
+        self._wrote, self._counted = True, counted
+        self._settle(bool(dropped and not keep_facts) or any(erased for _, erased in kept), len(texts))
+        return [row for row, _ in kept], dropped
 
-    def _blobs(self, texts: Sequence[str], unembedded: bool) -> list[bytes | None]:
+    def _settle(self, erased: bool, added: int) -> None:
+        """Tidy up after a write, which is kept whatever fails here: that is told, and tried again later."""
+        try:
+            if erased or self._unwiped:
+                self._unwiped = not self._record.wipe(2 if erased and not self._unwiped else 0)
+            with self._lock:
+                # Much at once is taken in by who put it, not by the searches that follow.
+                for _ in range(1 + added // self._finder.limits.at_once):
+                    if not self._is_open or not self._finder.keep_up():
+                        break
+        except RunError as error:
+            self._unwiped = self._unwiped or erased
+            warnings.warn(
+                f"What was written is kept, but tidying up after it failed ({error.__cause__ or error}); it is tried "
+                "again later. Words that were erased may stand in the write-ahead log until then.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+            return
+        if erased and self._unwiped:
+            warnings.warn(
+                f"What was erased is found by nothing any more, but others are reading {self.path}: its words stand in "
+                "the write-ahead log until they are done. It is emptied with the next write or opening.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
+    def _blobs(self, texts: Sequence[str], embedder: Embedder | None, unembedded: bool) -> list[bytes | None]:
         """The vectors of texts as the record keeps them."""
-        if not texts:
+        if embedder is None:
             return []
         try:
-            return [vector.astype("<f4").tobytes() for vector in self._embed(texts)]
+            return [vector.astype("<f4").tobytes() for vector in self._embed(texts, embedder)]
         except Exception as error:  # whatever a foreign embedder raises
             if not unembedded:
                 raise
@@ -354,10 +423,9 @@ class Shelf:
             )
             return [None] * len(texts)
 
-    def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def _embed(self, texts: Sequence[str], embedder: Embedder) -> NDArray[np.float32]:
         import numpy as np  # noqa: PLC0415  (not every memory is searched)
 
-        embedder = self.embedder
         vectors = embedder.embed([sound(text) for text in texts])
         if vectors.shape != (len(texts), embedder.dimensions) or not np.isfinite(vectors).all():
             raise ConfigError(
@@ -384,13 +452,13 @@ class Shelf:
             passing = few if 0 < len(few) < _FEW else None
         amount = max(4 * wanted, 64) if chosen.where else wanted + 6
         while True:
-            with self._lock:
-                found = self._finder.best(query, amount, start, passing)
-                all_seen = len(found) < amount and (passing is not None or not self._finder.is_approximate)
+            found = self._finder.best(query, amount, start, passing)
+            all_seen = len(found) < amount and (passing is not None or not self._finder.is_approximate)
             rows = chosen.scored(self._record, found)
             if len(rows) >= wanted or all_seen:
                 return rows[:wanted]
-            if amount >= _MOST_TRIED and passing is None:
+            # Few of the candidates pass, so eight times as many would not do either.
+            if passing is None and (amount >= _MOST_TRIED or 8 * len(rows) < wanted):
                 passing = chosen.seqs(self._record)
             amount *= 8
 

@@ -156,7 +156,7 @@ class ChromaStore(BaseStore):
             else:
                 results.append(self._listed_namespaces(op) if isinstance(op, ListNamespacesOp) else None)
         living = [(row.namespace, row.key) for row in read if row.ttl is not None]
-        if living:
+        if living and not self.shelf.read_only:  # who only reads lets time go on
             self.shelf.refresh(living)
         if puts:
             self._write(puts)
@@ -271,23 +271,16 @@ class ChromaStore(BaseStore):
             return []
         last = op.offset + op.limit
         if not op.query or not self._searched:
-            return [(row, None) for row in self._in_order(op)[op.offset : last]]
+            found = self.shelf.first_put(op.namespace_prefix, op.filter, limit=op.limit, offset=op.offset)
+            return [(row, None) for row in found]
         ranked: list[tuple[Row, float | None]] = [
             *self.shelf.nearest(op.query, last, prefix=op.namespace_prefix, where=op.filter)
         ]
         if len(ranked) < last:
             scored = {row.seq for row, _ in ranked}
-            ranked += [(row, None) for row in self._in_order(op) if row.seq not in scored]
+            rest = self.shelf.first_put(op.namespace_prefix, op.filter, limit=last)
+            ranked += [(row, None) for row in rest if row.seq not in scored]
         return ranked[op.offset : last]
-
-    def _in_order(self, op: SearchOp) -> list[Row]:
-        """What is below the namespace and passes the filter, in the order in which it was first put."""
-        rows = self.shelf.rows(op.namespace_prefix, op.filter)
-        first: dict[tuple[str, ...], tuple[float, int]] = {}
-        if len({row.namespace for row in rows}) > 1:
-            for row in self.shelf.rows(op.namespace_prefix) if op.filter else rows:
-                first[row.namespace] = min(first.get(row.namespace, _age(row)), _age(row))
-        return sorted(rows, key=lambda row: (first.get(row.namespace, ()), _age(row)))
 
     def _listed_namespaces(self, op: ListNamespacesOp) -> list[tuple[str, ...]]:
         found = [
@@ -330,10 +323,6 @@ def _sweep(store: weakref.ref[ChromaStore], seconds: float, stop: threading.Even
 def _path(field: str) -> str | list[str]:
     """A path as `get_text_at_path` takes it."""
     return field if field == "$" else tokenize_path(field)
-
-
-def _age(row: Row) -> tuple[float, int]:
-    return row.created_at, row.seq
 
 
 def _fields(row: Row) -> dict[str, Any]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _BATCH = 256
 _SAMPLE = 50
+_LOST = 0.05
+"""The share of a sample that a sound index may not find."""
 
 Progress = Callable[[int, int], None]
 
@@ -51,70 +53,102 @@ def check(record: Record, finder: Finder, now: float) -> Check:
     )
 
 
-def rebuild(record: Record, finder: Finder, embedder: Embedder, progress: Progress | None = None) -> int:
-    """Make the index anew, and the vectors that are missing or another embedder's; returns how many vectors there are.
+class Rebuild:
+    """Making the index anew, and the vectors that are missing or another embedder's, step by step.
 
-    Raises:
-        RunError: Another process writes the index.
+    Between the steps, and while `embed` runs, others may search and write; during the others the shelf's lock is held.
     """
-    if finder.chroma is not None and not finder.chroma.lead():
-        raise RunError(
-            f"Another process writes the index of {record.path}; close the memory there, or rebuild it there."
-        )
-    told = progress or _nothing
-    embedded = _embed(record, embedder, told)
-    finder.forget()
-    if finder.chroma is not None:
-        finder.chroma.remove()
-        finder.chroma.problem = finder.chroma.unusable
-    [(vectors,)] = record.read("SELECT count(vector) FROM texts")
-    done = 0
-    while taken := finder.keep_up(1):
-        done += taken
-        told(embedded + done, embedded + vectors)
-    if finder.chroma is not None and finder.chroma.problem:
-        raise RunError(f"{finder.chroma.problem}. Nothing is lost: everything is searched without it, only slower.")
-    return int(vectors)
 
+    def __init__(self, record: Record, finder: Finder, embedder: Embedder, progress: Progress | None = None) -> None:
+        self.embedder = embedder
+        self._record, self._finder, self._told = record, finder, progress or _nothing
+        self._ids: list[int] = []
+        # A million vectors are more than fits into memory.
+        self._staged: IO[bytes] = TemporaryFile()  # noqa: SIM115  (closed by __exit__)
+        self._vectors = self._taken = 0
+        self._known = (record.note("shelf.embedder"), record.note("shelf.dimensions"))
+        self._lacking = "vector IS NULL" if self._known == (embedder.name, embedder.dimensions) else "1"
 
-def _embed(record: Record, embedder: Embedder, told: Progress) -> int:
-    """Embed what has no vector of this embedder, and put all of it into the record at once; returns how many texts."""
-    known = (record.note("shelf.embedder"), record.note("shelf.dimensions"))
-    lacking = "vector IS NULL" if known == (embedder.name, embedder.dimensions) else "1"
-    ids: list[int] = []
-    with TemporaryFile() as staged:  # a million vectors are more than fits into memory
-        while True:
-            _stage(record, embedder, lacking, ids, staged, told)
-            with record.transaction() as connection:
-                [(more,)] = connection.execute(
-                    f"SELECT count(*) FROM texts WHERE id > ? AND {lacking}", (ids[-1] if ids else 0,)
-                )
-                if more:  # put by another process meanwhile
-                    continue
-                staged.seek(0)
-                size = 4 * embedder.dimensions
-                connection.executemany(
-                    "UPDATE texts SET vector = ? WHERE id = ?", ((staged.read(size), one) for one in ids)
-                )
-                if ids or known[0] is not None:
-                    note(connection, "shelf.embedder", embedder.name)
-                    note(connection, "shelf.dimensions", embedder.dimensions)
-                note(connection, "shelf.generation", (record.note("shelf.generation") or 0) + 1)
-                return len(ids)
+    def __enter__(self) -> Rebuild:
+        return self
 
+    def __exit__(self, *error: object) -> None:
+        self._staged.close()
 
-def _stage(record: Record, embedder: Embedder, lacking: str, ids: list[int], staged: IO[bytes], told: Progress) -> None:
-    [(total,)] = record.read(f"SELECT count(*) FROM texts WHERE {lacking}")
-    while True:
-        rows = record.read(
-            f"SELECT id, text FROM texts WHERE id > ? AND {lacking} ORDER BY id LIMIT ?",
-            (ids[-1] if ids else 0, _BATCH),
-        )
-        if not rows:
-            return
-        staged.write(embedder.embed([text for _, text in rows]).astype("<f4").tobytes())
-        ids += [one for one, _ in rows]
-        told(len(ids), 2 * max(total, len(ids)))
+    def begin(self) -> None:
+        """Become the one who writes the index.
+
+        Raises:
+            RunError: Another process writes it.
+        """
+        chroma = self._finder.chroma
+        if chroma is not None and not chroma.lead():
+            raise RunError(
+                f"Another process writes the index of {self._record.path}; close the memory there, or rebuild it there."
+            )
+
+    def embed(self) -> None:
+        """Embed what has no vector of this embedder, and is not embedded yet."""
+        [(total,)] = self._record.read(f"SELECT count(*) FROM texts WHERE {self._lacking}")
+        while rows := self._record.read(
+            f"SELECT id, text FROM texts WHERE id > ? AND {self._lacking} ORDER BY id LIMIT ?", (self._last, _BATCH)
+        ):
+            self._staged.write(self.embedder.embed([text for _, text in rows]).astype("<f4").tobytes())
+            self._ids += [one for one, _ in rows]
+            self._told(len(self._ids), 2 * max(total, len(self._ids)))
+
+    def commit(self) -> None:
+        """Put all vectors into the record at once, and let go of the index."""
+        while not self._put():
+            self.embed()
+        self._finder.forget()
+        if self._finder.chroma is not None:
+            self._finder.chroma.remove()
+            self._finder.chroma.problem = self._finder.chroma.unusable
+        [(self._vectors,)] = self._record.read("SELECT count(vector) FROM texts")
+
+    def index(self) -> int:
+        """Let the index take in some vectors; returns how many, 0 when it has all."""
+        taken = self._finder.keep_up(1)
+        self._taken += taken
+        if taken:
+            self._told(len(self._ids) + self._taken, len(self._ids) + max(self._vectors, self._taken))
+        return taken
+
+    def finish(self) -> int:
+        """Return how many vectors there are.
+
+        Raises:
+            RunError: The index could not be made.
+        """
+        chroma = self._finder.chroma
+        if chroma is not None and chroma.problem:
+            raise RunError(f"{chroma.problem}. Nothing is lost: everything is searched without it, only slower.")
+        return int(self._vectors)
+
+    @property
+    def _last(self) -> int:
+        return self._ids[-1] if self._ids else 0
+
+    def _put(self) -> bool:
+        """Whether nothing was put by others meanwhile, so that the vectors are in the record now."""
+        with self._record.transaction() as connection:
+            more = connection.execute(
+                f"SELECT 1 FROM texts WHERE id > ? AND {self._lacking} LIMIT 1", (self._last,)
+            ).fetchone()
+            if more:
+                return False
+            self._staged.seek(0)
+            size = 4 * self.embedder.dimensions
+            connection.executemany(
+                "UPDATE texts SET vector = ? WHERE id = ?", ((self._staged.read(size), one) for one in self._ids)
+            )
+            if self._ids or self._known[0] is not None:
+                note(connection, "shelf.embedder", self.embedder.name)
+                note(connection, "shelf.dimensions", self.embedder.dimensions)
+            made = connection.execute("SELECT value FROM notes WHERE name = 'shelf.generation'").fetchone()
+            note(connection, "shelf.generation", int(made[0]) + 1 if made else 1)
+        return True
 
 
 def _flaws(record: Record) -> list[str]:
@@ -148,11 +182,13 @@ def _compared(record: Record, finder: Finder, vectors: int, problems: list[str])
         leaving = {text for (text,) in record.read("SELECT text FROM removed WHERE id > ?", (state.removed,))}
     wanted = {one for one in alive if one <= state.text}
     missing, orphans = len(wanted - inside), len(inside - alive - leaving)
-    lost = chroma.lost(sample(record, state.text))
-    for count, what in ((missing, "lacks"), (orphans, "has"), (lost, "does not find")):
-        if count:
-            kind = {"lacks": "that it should have", "has": "of no item", "does not find": f"of {_SAMPLE} tried"}[what]
-            problems.append(f"The index {what} {count} vectors {kind}: `agora memory rebuild` makes it anew.")
+    tried = sample(record, state.text)
+    lost = chroma.lost(tried)
+    said = [f"lacks {missing} vectors that it should have"] if missing else []
+    said += [f"has {orphans} vectors of no item"] if orphans else []
+    # It is approximate: of many vectors that are nearly the same it may miss one here and there.
+    said += [f"does not find {lost} vectors of {len(tried)} tried"] if lost > _LOST * len(tried) else []
+    problems += [f"The index {one}: `agora memory rebuild` makes it anew." for one in said]
     return len(inside & alive), len(alive) - len(wanted), missing, orphans
 
 

@@ -56,17 +56,18 @@ def keep(
     *,
     replace: bool,
     history: bool,
-) -> Row:
-    """Put a version; returns the row that is there now."""
+) -> tuple[Row, bool]:
+    """Put a version; returns the row that is there now, and whether another one was erased for it."""
     found = record.execute(
         f"SELECT {COLUMNS} FROM items WHERE namespace = ? AND key = ? AND state = 'live'", (one.namespace, one.key)
     ).fetchone()
     old = row_of(found) if found else None
+    erased = bool(old and not history)
     if old and old.expires_at is not None and old.expires_at <= now:
-        erase(record, one.namespace, one.key)
+        erased = erase(record, one.namespace, one.key)
         old = None
     if old and not replace:
-        return old
+        return old, False
     if old:
         end(record, old.seq, "superseded" if history else None)
     times = (old.created_at if old else now, now, one.item.expires_at, one.item.ttl)
@@ -79,7 +80,7 @@ def keep(
         "INSERT INTO texts (seq, text, vector) VALUES (?, ?, ?)",
         [(seq, text, vector) for text, vector in zip(one.texts, vectors, strict=True)],
     )
-    return row_of((seq, one.namespace, one.key, one.value, *times))
+    return row_of((seq, one.namespace, one.key, one.value, *times)), erased
 
 
 def end(record: sqlite3.Connection, seq: int, state: str | None) -> None:
@@ -104,10 +105,32 @@ def prune(record: sqlite3.Connection, namespace: str, key: str, now: float) -> b
 
 def erase(record: sqlite3.Connection, namespace: str, key: str) -> bool:
     """Delete all versions of a name; whether there was one."""
-    found = record.execute("SELECT seq FROM items WHERE namespace = ? AND key = ?", (namespace, key)).fetchall()
+    found = record.execute(all_of("seq"), 2 * (namespace, key)).fetchall()
     for (seq,) in found:
         end(record, seq, None)
     return bool(found)
+
+
+def forget(record: sqlite3.Connection, names: Sequence[tuple[str, str]]) -> int:
+    """Erase names, and say so for the index, whose files still have their vectors; returns how many there were."""
+    gone = "SELECT coalesce(max(id), 0) FROM removed"
+    [(before,)] = record.execute(gone)
+    count = sum(erase(record, *name) for name in names)
+    [(after,)] = record.execute(gone)
+    if after > before:
+        note(record, "shelf.erased", after)
+    return count
+
+
+def all_of(columns: str) -> str:
+    """SQL for all rows of a name, given twice: of each of the two indexes, since one query for both would use none."""
+    rows = f"SELECT {columns} FROM items WHERE namespace = ? AND key = ? AND state"
+    return f"{rows} = 'live' UNION ALL {rows} != 'live'"
+
+
+def encoded_name(namespace: Sequence[str], key: str) -> tuple[str, str]:
+    """A namespace and a key as they stand in the record."""
+    return encoded(tuple(namespace)), encoded(key)
 
 
 def claim(record: sqlite3.Connection, embedder: Embedder, path: Path | None) -> None:
@@ -130,17 +153,31 @@ def compare(embedder: Embedder, name: str, dimensions: int, path: Path | None) -
         )
 
 
-def check_limit(record: sqlite3.Connection, limit: int, now: float) -> None:
-    """Raise ConfigError when more items are there than the limit."""
-    [(most,)] = record.execute("SELECT coalesce(max(seq), 0) FROM items")  # quickly looked up, and no less than all
-    if most <= limit:
-        return
-    [(count,)] = record.execute(f"SELECT count(*) FROM items WHERE {THERE}", (now,))
+def check_limit(record: sqlite3.Connection, limit: int, now: float, counted: tuple[int, int]) -> tuple[int, int]:
+    """Raise ConfigError when more items are there than the limit.
+
+    Args:
+        record: In the transaction that put them.
+        limit: The most there may be.
+        now: Epoch seconds.
+        counted: The largest `seq` of an earlier time, and how many items were there then; (0, 0) to begin with. Since
+            then there came no more than numbers were given out, which is looked up, not counted.
+
+    Returns:
+        `counted` for the next time.
+    """
+    [(last,)] = record.execute("SELECT coalesce(max(seq), 0) FROM items")
+    if counted[1] + last - counted[0] <= limit:
+        return counted
+    live = "SELECT count(*) FROM items WHERE state = 'live'"  # two indexes are counted, and no row is read
+    [(all_of_them,)], [(expired,)] = record.execute(live), record.execute(f"{live} AND expires_at <= ?", (now,))
+    count = all_of_them - expired
     if count > limit:
         raise ConfigError(
             f"The memory would hold {count:,} items, and its limit is {limit:,}; nothing of this call is kept. "
             "Drop what is not needed, or open it with a larger limit."
         )
+    return last, count
 
 
 def sound(text: str) -> str:

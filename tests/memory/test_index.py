@@ -190,6 +190,118 @@ def test_check_counts_what_the_index_has_and_lacks(tmp_path):
         assert shelf.check().ok
 
 
+def vectors_in(folder, blobs):
+    """Those of these vectors that stand in the files below a folder."""
+    content = b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+    return [blob for blob in blobs if blob in content]
+
+
+@pytest.mark.parametrize("how", ["closed by who forgot", "killed", "swept", "forgotten by another"])
+def test_vectors_that_were_erased_leave_the_files_of_the_index(tmp_path, how):
+    clock = [1000.0]
+    shelf = opened(tmp_path, clock=lambda: clock[0])
+    shelf.put([Item(SPACE, str(one), {"n": one}, (f"secret {one}",), expires_at=2000.0) for one in range(30)])
+    shelf.put(items(100, 130))
+    blobs = [row.astype("<f4").tobytes() for row in shelf.vectors(shelf.rows(limit=30))]
+    # Chroma makes them of length 1 once more, which changes the last bit of some.
+    assert len(vectors_in(tmp_path / "index", blobs)) > 10, "the look into the files sees nothing at all"
+    names = [(SPACE, str(one)) for one in range(30)]
+    if how == "closed by who forgot":
+        assert shelf.drop(names) == 30
+    if how == "killed":
+        shelf.drop(names)
+        shelf._finder.close()  # as if it had been: nothing more is done
+        shelf._record.close()
+        run(
+            """
+            import sys
+            from tests.memory.test_index import items, opened
+            with opened(sys.argv[1]) as shelf:
+                shelf.put(items(200, 230))
+            """,
+            tmp_path,
+        )
+    if how == "swept":
+        clock[0] = 3000.0
+        assert shelf.sweep() == 30
+    if how == "forgotten by another":
+        with opened(tmp_path) as other:
+            other.drop(names)
+    if how != "killed":
+        shelf.close()
+    assert vectors_in(tmp_path, blobs) == []
+    with opened(tmp_path) as shelf:
+        check = shelf.check()
+        assert (check.indexed, check.problems) == (60 if how == "killed" else 30, ())
+        before = identity(tmp_path)
+        shelf.put(items(300, 330))
+    assert identity(tmp_path) == before, "it is made anew once, not again and again"
+
+
+def test_an_index_is_kept_when_items_are_only_pruned_or_replaced(tmp_path):
+    with opened(tmp_path) as shelf:
+        shelf.put(items(0, 40))
+    before = identity(tmp_path)
+    with opened(tmp_path) as shelf:
+        shelf.drop([(SPACE, "1")], keep_facts=True)
+        shelf.put(items(2, 4), history=False)
+    assert identity(tmp_path) == before
+
+
+def test_check_does_not_mind_that_an_approximate_index_misses_one_of_many(tmp_path):
+    with opened(tmp_path) as shelf:
+        shelf.put(items(0, 50))
+        assert shelf.check().ok
+        collection = shelf._finder.chroma._collection
+        for moved, ok in ((2, True), (5, False)):
+            vectors = shelf.embedder.embed([f"elsewhere {one}" for one in range(moved)])
+            collection.update(ids=[str(one) for one in range(1, moved + 1)], embeddings=vectors)
+            assert shelf.check().ok is ok
+
+
+def test_a_large_put_is_taken_in_at_once_and_not_by_the_searches_that_follow(tmp_path):
+    with opened(tmp_path) as shelf:  # at_once=40
+        shelf.put(items(0, 500))
+        reached = shelf._finder.chroma.state.text
+        assert reached == 500
+        shelf.put(items(500, 510))
+        assert shelf._finder.chroma.state.text == 500
+
+
+def test_a_filter_that_few_pass_is_left_to_the_record_at_once(tmp_path):
+    with opened(tmp_path, Limits(exact=50, behind=20, at_once=2000)) as shelf:
+        shelf.put(items(0, 1500))
+        shelf.nearest("text", 1)
+        assert shelf._finder.is_approximate
+        asked = []
+        shelf._record._reader.set_trace_callback(lambda sql: asked.append(sql) if "vector FROM texts" in sql else None)
+        assert [row.value["n"] for row, _ in shelf.nearest("text number 5", 1, where={"n": 1234})] == [1234]
+        assert shelf.nearest("text number 5", 1, where={"n": 5000}) == []
+        shelf._record._reader.set_trace_callback(None)
+        # The first candidates twice, and then only what passes: one row, and none.
+        assert sorted(sql.count(",") for sql in asked)[0] == 1
+        assert len(asked) <= 5
+
+
+def test_the_places_of_a_namespace_are_looked_up_once_and_kept_up(tmp_path):
+    with Shelf(None, WordEmbedder(16)) as shelf:
+        for start in (0, 40, 80):
+            shelf.put(
+                [
+                    Item(("a" if one % 2 else "b", str(one)), "k", {"n": one}, ("tea",))
+                    for one in range(start, start + 40)
+                ]
+            )
+            for prefix, rest in (("a", 1), ("b", 0), ("c", None)):
+                found = [row.value["n"] for row, _ in shelf.nearest("tea", 200, prefix=(prefix,))]
+                assert found == [one for one in range(start + 40) if one % 2 == rest]
+        shelf.drop(
+            [(("a", str(one)), "k") for one in range(1, 120, 2)] + [(("b", str(one)), "k") for one in range(0, 60, 2)]
+        )
+        assert shelf.nearest("tea", 200, prefix=("a",)) == []
+        assert [row.value["n"] for row, _ in shelf.nearest("tea", 200, prefix=("b",))] == list(range(60, 120, 2))
+
+
 def test_check_notices_vectors_that_stand_for_another_text(tmp_path):
     with opened(tmp_path) as shelf:
         shelf.put(items(0, 25))
@@ -314,6 +426,33 @@ def identity(folder):
     [(name,)] = database.execute("SELECT id FROM collections")
     database.close()
     return name
+
+
+WRONG = [{"text": "5"}, {"text": None}, {"removed": 1.5}, {"dead": []}, {"files": 5}, {"begun": "x"}, {"chroma": None}]
+
+
+@pytest.mark.parametrize("wrong", [*WRONG, [], "text", 5, {"more": 1}], ids=str)
+def test_an_index_whose_state_is_none_is_made_anew(tmp_path, wrong):
+    with opened(tmp_path) as shelf:
+        shelf.put(items(0, 100))
+    before = identity(tmp_path)
+    file = tmp_path / "index" / "agora.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **wrong} if isinstance(wrong, dict) else wrong))
+    with opened(tmp_path) as shelf:
+        assert found(shelf, 42) == 42
+        shelf.put(items(100, 130))
+        check = shelf.check()
+        assert (check.indexed, check.problems) == (130, ())
+    assert identity(tmp_path) != before
+
+
+def test_a_file_in_the_place_of_the_index_gives_way(tmp_path):
+    (tmp_path / "index").write_text("not a folder")
+    with opened(tmp_path) as shelf:
+        shelf.put(items(0, 100))
+        assert found(shelf, 42) == 42
+        check = shelf.check()
+        assert (check.indexed, check.problems) == (100, ())
 
 
 @pytest.mark.parametrize("left", ["copied", "marked as being written", "by another version of Chroma"])

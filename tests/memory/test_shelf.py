@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from langgraph_agora.errors import ConfigError, RunError
+from langgraph_agora.memory.embedders import load_embedder
 from langgraph_agora.memory.filters import matches
 from langgraph_agora.memory.index import Limits
 from langgraph_agora.memory.items import Item
@@ -400,6 +401,181 @@ def test_twenty_threads_on_one_shelf(shelf):
     assert shelf.count(NOTES) == 100
     assert len(shelf.history(("shared",), "counter")) == 100
     assert shelf.check().ok
+
+
+class Waiting(WordEmbedder):
+    """An embedder that waits, from a certain text on, until it may go on."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.reached, self.go_on = threading.Event(), threading.Event()
+        self.armed = False
+
+    def embed(self, texts):
+        if self.armed:
+            self.armed = False
+            self.reached.set()
+            assert self.go_on.wait(60)
+        return super().embed(texts)
+
+
+def in_a_thread(work):
+    """Begin it; returns what waits for it and gives what it returned or raised."""
+    results = []
+
+    def run():
+        try:
+            results.append(work())
+        except Exception as error:
+            results.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def ended():
+        thread.join(60)
+        return results[0]
+
+    return ended
+
+
+class TestRebuildingBesideOthers:
+    """What threads of one process do while the vectors are made anew, or the memory is closed."""
+
+    @pytest.fixture
+    def embedder(self):
+        return Waiting()
+
+    @pytest.fixture
+    def shelf(self, tmp_path, embedder):
+        with Shelf(tmp_path, embedder) as shelf:
+            shelf.put([Item(NOTES, word, {"word": word}, (word,)) for word in ("green tea", "poem", "black coffee")])
+            yield shelf
+
+    def test_a_search_that_embeds_meanwhile_asks_again_with_the_new_embedder(self, shelf, embedder):
+        shelf.nearest("poem", 1)
+        embedder.armed = True
+        found = in_a_thread(lambda: keys(shelf.nearest("poem", 1)))
+        assert embedder.reached.wait(60)
+        shelf.rebuild(embedder=WordEmbedder(dimensions=16, name="other"))
+        embedder.go_on.set()
+        assert found() == ["poem"]
+
+    def test_a_search_that_embeds_while_another_process_rebuilds_says_so(self, shelf, embedder):
+        shelf.nearest("poem", 1)
+        shelf._finder.close()  # so that the other one may write the index
+        embedder.armed = True
+        found = in_a_thread(lambda: keys(shelf.nearest("poem", 1)))
+        assert embedder.reached.wait(60)
+        with Shelf(shelf.path) as other:
+            other.rebuild(embedder=WordEmbedder(dimensions=16, name="other"))
+        embedder.go_on.set()
+        assert isinstance(found(), ConfigError)
+
+    def test_a_put_that_embeds_meanwhile_embeds_again(self, shelf, embedder):
+        embedder.armed = True
+        put = in_a_thread(lambda: shelf.put([Item(NOTES, "late", {}, ("a late note",))]))
+        assert embedder.reached.wait(60)
+        shelf.rebuild(embedder=WordEmbedder(dimensions=16, name="other"))
+        embedder.go_on.set()
+        assert put()[0].key == "late"
+        assert keys(shelf.nearest("a late note", 1)) == ["late"]
+        assert shelf.check().ok
+
+    def test_others_search_and_put_while_a_rebuild_embeds(self, shelf):
+        other = Waiting(dimensions=16, name="other")
+        other.armed = True
+        rebuilt = in_a_thread(lambda: shelf.rebuild(embedder=other))
+        assert other.reached.wait(60)
+        assert in_a_thread(lambda: keys(shelf.nearest("poem", 1)))() == ["poem"]
+        assert in_a_thread(lambda: shelf.put([Item(NOTES, "late", {}, ("a late note",))])[0].key)() == "late"
+        other.go_on.set()
+        assert rebuilt() == 4
+        assert keys(shelf.nearest("a late note", 1)) == ["late"]
+
+    def test_closing_beside_a_search_is_told_and_nothing_worse(self, shelf, embedder):
+        embedder.armed = True
+        found = in_a_thread(lambda: shelf.nearest("poem", 1))
+        assert embedder.reached.wait(60)
+        shelf.close()
+        embedder.go_on.set()
+        assert "closed; open it again" in str(found())
+
+    def test_no_search_of_many_fails_while_all_is_made_anew_many_times(self, tmp_path):
+        with Shelf(tmp_path / "many", WordEmbedder()) as shelf:
+            shelf._finder.limits = Limits(exact=50, behind=20, at_once=40, reopen=60)
+            shelf.put([Item(NOTES, str(one), {"n": one}, (f"number {one}",)) for one in range(120)])
+            stop, failed = threading.Event(), []
+
+            def search():
+                while not stop.is_set():
+                    try:
+                        assert keys(shelf.nearest("number 7", 1)) == ["7"]
+                    except BaseException as error:
+                        failed.append(error)
+                        return
+
+            threads = [threading.Thread(target=search) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for number in range(4):
+                shelf.rebuild(embedder=WordEmbedder(dimensions=16 + number, name=f"e{number}"))
+                shelf.rebuild()
+            stop.set()
+            for thread in threads:
+                thread.join()
+            assert failed == []
+
+    def test_who_opened_with_the_embedder_of_the_folder_goes_over_to_the_new_one(self, tmp_path):
+        with Shelf(tmp_path / "two", load_embedder("lexical")) as one:
+            one.put([Item(NOTES, "tea", {}, ("green tea",))])
+        with Shelf(tmp_path / "two") as reader:
+            assert keys(reader.nearest("green tea", 1)) == ["tea"]
+            with Shelf(tmp_path / "two") as other:
+                other.rebuild(embedder=load_embedder("wordllama"))
+            assert keys(reader.nearest("green tea", 1)) == ["tea"]
+            assert reader.embedder.name == "wordllama"
+            reader.put([Item(NOTES, "coffee", {}, ("black coffee",))])
+            assert keys(reader.nearest("black coffee", 1)) == ["coffee"]
+
+
+def test_what_is_refreshed_or_replaced_while_it_is_swept_stays(tmp_path):
+    clock = [1000.0]
+    with Shelf(tmp_path, WordEmbedder(), clock=lambda: clock[0]) as shelf:
+        shelf.put([Item(NOTES, "a", {"n": 1}, expires_at=1500.0), Item(NOTES, "b", {"n": 1}, expires_at=1500.0)])
+        clock[0] = 2000.0
+        with shelf._record.transaction() as record:  # of another, which the sweep has to wait for
+            swept = in_a_thread(shelf.sweep)
+            record.execute("UPDATE items SET expires_at = 9000 WHERE key = ?", ('"a"',))
+        assert swept() == 1
+        assert [row.key for row in shelf.rows()] == ["a"]
+
+
+def test_the_limit_holds_however_items_came_and_went(tmp_path):
+    clock = [1000.0]
+    with Shelf(tmp_path, WordEmbedder(), clock=lambda: clock[0], limit=10) as shelf:
+        for number in range(30):
+            shelf.put([Item(NOTES, str(number % 7), {"n": number})], history=number % 2 == 0)
+        with Shelf(tmp_path, WordEmbedder()) as other:
+            other.put([Item(NOTES, "x", {}), Item(NOTES, "y", {}), Item(NOTES, "z", {}, expires_at=1500.0)])
+        with pytest.raises(ConfigError, match="11 items"):
+            shelf.put([Item(NOTES, "one more", {})])
+        clock[0] = 2000.0
+        shelf.put([Item(NOTES, "one more", {})])
+        with pytest.raises(ConfigError, match="11 items"):
+            shelf.put([Item(NOTES, "another", {})])
+        assert shelf.size == 10
+
+
+def test_items_are_not_counted_for_every_put(tmp_path):
+    with Shelf(tmp_path, WordEmbedder(), limit=50) as shelf:
+        shelf.put([Item(NOTES, str(number % 5), {"n": number}) for number in range(60)])
+        asked = []
+        shelf._record._writer.set_trace_callback(lambda sql: asked.append(sql) if "count(*)" in sql else None)
+        for number in range(20):
+            shelf.put([Item(NOTES, str(number % 5), {"n": number})])
+        shelf._record._writer.set_trace_callback(None)
+        assert asked == []
 
 
 words = st.lists(st.sampled_from(["green", "black", "tea", "poem", "coffee", "long"]), min_size=1, max_size=3).map(

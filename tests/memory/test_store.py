@@ -788,6 +788,29 @@ def test_a_namespace_is_several_labels_not_one_text(make):
 # A shelf that somebody else keeps.
 
 
+def test_items_with_a_time_to_live_are_read_from_a_memory_that_can_only_be_read(tmp_path):
+    with ChromaStore(tmp_path, embedder="lexical") as store:
+        store.put(("a",), "k", {"text": "tea"}, ttl=5)
+    with Shelf(tmp_path, read_only=True) as shelf:
+        store = ChromaStore(shelf=shelf)
+        assert store.get(("a",), "k").value == {"text": "tea"}
+        assert [item.key for item in store.search(("a",), query="tea")] == ["k"]
+
+
+def test_a_page_of_a_large_namespace_is_all_that_is_read(tmp_path):
+    with ChromaStore(tmp_path) as store:
+        store.batch([PutOp(("big",), str(one), {"n": one, "odd": one % 2}) for one in range(2000)])
+        asked = []
+        store.shelf._record._reader.set_trace_callback(asked.append)
+        assert [item.key for item in store.search(("big",), limit=3, offset=1000)] == ["1000", "1001", "1002"]
+        store.shelf._record._reader.set_trace_callback(None)
+        [values] = [sql for sql in asked if "value" in sql.partition("FROM")[0].replace("first_value", "")]
+        assert "(1001,1002,1003)" in values
+        found = store.search(("big",), filter={"odd": 1}, limit=3, offset=900)
+        assert [item.value["n"] for item in found] == [1801, 1803, 1805]
+        assert store.search(("big",), filter={"odd": 2}) == []
+
+
 def test_what_can_only_be_read_is_read(tmp_path):
     with ChromaStore(tmp_path, index=INDEX) as store:
         store.put(DOCS, "a", {"text": "tea"})
