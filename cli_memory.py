@@ -96,19 +96,19 @@ def list_experiences(
     from .memory.recalling import one_line
 
     with opened(path, read_only=True) as memory:
-        found = memory.experiences(filter_of(where), pruned=pruned)[::-1]
+        found, count = memory.newest(limit, filter_of(where), pruned=pruned)
     if as_json:
-        _print({"experiences": found[:limit], "found": len(found)}, "", as_json)
+        _print({"experiences": found, "found": count}, "", as_json)
         return
     table = Table("id", "at", "outcome", "s", "task", box=None, pad_edge=False)
     marks = {True: "[green]success[/]", False: "[red]failure[/]", None: "[dim]unknown[/]"}
-    for one in found[:limit]:
+    for one in found:
         row = (one["id"], one["at"][:16], f"{one['seconds']:g}", one_line(one["task"][:200]))
         name, at, seconds, task = map(escape, row)
         table.add_row(name, at, marks[one["success"]], seconds, task)
     console = Console()
     console.print(table)
-    console.print(f"{min(limit, len(found)):,} of {len(found):,}", highlight=False)
+    console.print(f"{len(found):,} of {count:,}", highlight=False)
 
 
 @memory_app.command("forget")
@@ -120,6 +120,8 @@ def forget(
     as_json: AsJson = False,
 ) -> None:
     """Erase experiences for good: their words are nowhere in the folder any more."""
+    from .memory.fields import checked_id
+
     wanted = filter_of(where)
     if bool(ids) == bool(wanted):
         raise ConfigError("forget takes ids, or --where with a filter; give one of the two.")
@@ -128,6 +130,10 @@ def forget(
             count = len(memory.experiences(wanted, pruned=True))
             _print({"matching": count, "forgotten": 0}, f"{count:,} match; --yes erases them for good", as_json)
             return
+        unknown = [id for id in dict.fromkeys(ids or []) if memory.get(checked_id("id", id)) is None]
+        if unknown:
+            words = f"there is no experience {', '.join(map(repr, unknown[:5]))}"
+            raise ConfigError(f"{words}; nothing was forgotten. See: agora memory list --path {memory.shelf.path}")
         count = memory.forget(wanted or ids or [])
     _print({"forgotten": count}, f"forgot {count:,}", as_json)
 
@@ -155,7 +161,7 @@ def export(
     path: Folder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write experiences, lessons and trials to a file, one JSON object a line."""
+    """Write experiences, lessons, trials and what the store keeps to a file, one JSON object a line."""
     with opened(path, read_only=True) as memory:
         count = memory.export(file)
     _print({"lines": count, "file": str(file)}, f"wrote {count:,} lines to {file}", as_json)
@@ -163,7 +169,7 @@ def export(
 
 @memory_app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="What export wrote, or a log with one experience a line.")],
+    file: Annotated[Path, typer.Argument(help="What export wrote, or a log, one experience a line; or /dev/stdin.")],
     path: Folder = None,
     embedder: Embedding = None,
     as_json: AsJson = False,
@@ -240,8 +246,13 @@ def existing(path: Path | None) -> Path:
     from .memory.record import FILE
 
     folder = folder_of(path)
-    if not (folder / FILE).exists():
-        raise ConfigError(f"There is no memory in {folder}; give --path or AGORA_MEMORY, or begin: agora memory add.")
+    try:
+        there = (folder / FILE).exists()
+    except OSError as error:
+        raise ConfigError(f"There can be no memory in {str(folder)[:100]!r}: {error.strerror}.") from error
+    if not there:
+        begin = f"agora memory add --path {folder}"
+        raise ConfigError(f"There is no memory in {folder}; give --path or AGORA_MEMORY, or begin one: {begin} TASK")
     return folder
 
 
@@ -277,10 +288,10 @@ def opened(
 
 
 def filter_of(given: Sequence[str] | None) -> dict[str, Any]:
-    """What --where says: `features.tool=search`, `seconds>=5`, or a JSON object; several hold together.
+    """What --where says: `features.tool=search`, `seconds>=5`, or a JSON object; all of them hold together.
 
     Raises:
-        ConfigError: One is neither.
+        ConfigError: One is neither, or two want different values of one field.
 
     Example:
         >>> filter_of(["features.tool=search", "success=false", "seconds>=5", "seconds<9"])
@@ -289,27 +300,47 @@ def filter_of(given: Sequence[str] | None) -> dict[str, Any]:
     where: dict[str, Any] = {}
     for text in given or []:
         if text.lstrip().startswith("{"):
-            where |= _object(text)
+            for name, value in _object(text).items():
+                _also(where, name, value if _is_operators(value) else {"$eq": value})
             continue
         match = re.fullmatch(r"([^=<>!]+)(!=|>=|<=|=|>|<)(.*)", text.strip(), re.DOTALL)
         if not match:
             raise ConfigError(f"--where was {text!r}; give features.tool=search, seconds>=5, or a JSON object.")
-        name, operator, value = match[1].strip(), _OPERATORS[match[2]], _value(match[3])
-        if operator == "$eq":
-            where[name] = value
-        elif isinstance(where.setdefault(name, {}), dict):
-            where[name][operator] = value
-    return where
+        _also(where, match[1].strip(), {_OPERATORS[match[2]]: _value(match[3])})
+    # Equality alone is written plainly: of an object or a list it then means what the filters of a program mean.
+    return {name: tests["$eq"] if tests.keys() == {"$eq"} else tests for name, tests in where.items()}
 
 
 _OPERATORS = {"=": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
 
 
+def _also(where: dict[str, Any], name: str, tests: dict[str, Any]) -> None:
+    """Add to what is asked of a field; nothing that was said is ever dropped, since `forget` erases what matches."""
+    known = where.setdefault(name, {})
+    for operator, value in tests.items():
+        if operator in known and json.dumps(known[operator]) != json.dumps(value):
+            said = f"{json.dumps(known[operator])[:60]} and {json.dumps(value)[:60]}"
+            words = f'for one or the other: --where \'{{"{name}": {{"$in": [...]}}}}\''
+            raise ConfigError(f"--where asks {operator} of {name} twice, {said}, and all must hold; {words}.")
+        known[operator] = value
+
+
+def _is_operators(value: Any) -> bool:
+    return isinstance(value, dict) and any(name.startswith("$") for name in value)
+
+
 def _object(text: str) -> dict[str, Any]:
     try:
-        return dict(json.loads(text))
-    except ValueError as error:
-        raise ConfigError(f"--where was {text!r}, which is no JSON ({error}).") from error
+        return dict(json.loads(text, object_pairs_hook=_once))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"--where was {text[:80]!r}, which is no JSON ({error}).") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; Python's JSON drops all but the last of a name."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a name stands in it twice")
+    return dict(pairs)
 
 
 def _pairs(given: Sequence[str]) -> dict[str, Any]:
@@ -326,7 +357,7 @@ def _value(text: str) -> Any:
     """A number, true, false, null or a quoted text where it is one; else the text itself."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text.strip()
     return text.strip() if isinstance(value, list | dict) else value
 

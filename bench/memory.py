@@ -5,6 +5,7 @@
 The vectors are given (384 numbers, around 200 centres, as those of texts are), so nobody embeds. Every contestant has a
 process of its own for every size, since memory and files are measured too. Times are CPU milliseconds of all threads:
 the median of the queries, which are vectors that are not in the memory. The filter lets through one item of twenty.
+Then the methods of an experience memory of so many experiences.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def main() -> None:
     parser.add_argument("--one", nargs=2, metavar=("CONTESTANT", "SIZE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(measured(arguments.one[0], int(arguments.one[1]))))
+        name, size = arguments.one[0], int(arguments.one[1])
+        print(json.dumps(methods(size) if name == METHODS else measured(name, size)))
         return
     if arguments.kills:
         subprocess.run([sys.executable, "-m", "tests.memory.test_crashes", str(arguments.kills)], cwd=ROOT, check=True)
@@ -60,12 +62,11 @@ def main() -> None:
         **machine(),
         "versions": {name: version(name) for name in ("chromadb", "sqlite-vec", "numpy")},
     }
+    sizes = SIZES[:1] if arguments.small else SIZES
     found["rows"] = [
-        in_a_process(name, size)
-        for size in (SIZES[:1] if arguments.small else SIZES)
-        for name, (_, largest) in CONTESTANTS.items()
-        if size <= largest
+        in_a_process(name, size) for size in sizes for name, (_, largest) in CONTESTANTS.items() if size <= largest
     ]
+    found["methods"] = [in_a_process(METHODS, size) for size in sizes]
     print(report(found))
     if not (arguments.dry or arguments.small):
         store("memory", found)
@@ -102,6 +103,45 @@ def measured(name: str, size: int) -> dict[str, Any]:
             "resident": (resident() - before) / 1e6,
             "disk": sum(file.stat().st_size for file in Path(place).rglob("*") if file.is_file()) / 1e6,
         }
+
+
+def methods(size: int) -> dict[str, Any]:
+    """What the methods of an experience memory cost, in CPU milliseconds: medians, or of the one call."""
+    from langgraph_agora.memory.experience import ExperienceMemory
+
+    vectors = clustered(size + QUERIES, DIMENSIONS)
+    embedder: Any = VectorEmbedder(vectors)
+    log = [{"task": str(n), "success": n % 4 > 0, "id": f"e{n}", "features": {"kind": n % KINDS}} for n in range(size)]
+    new = [{"task": str(n), "success": True} for n in range(size, size + 20)]
+    words = {n: f"e{n * size // 20}" for n in range(20)}
+    with TemporaryDirectory() as place:
+        file = Path(place) / "log.jsonl"
+        file.write_text("".join(json.dumps(one) + "\n" for one in log))
+        with ExperienceMemory(Path(place) / "memory", embedder, limit=None) as memory:
+            spent = {"import": each(memory.import_, [(file,)])}
+            spent["add"] = each(memory.add, [(one,) for one in new])
+            spent["label"] = each(memory.label, [(id, n % 2 > 0) for n, id in words.items()])
+            spent["get"] = each(memory.get, [(id,) for id in words.values()])
+            queries = [str(n) for n in range(size, size + QUERIES)]
+            memory.recall(queries[0])
+            spent["recall"] = each(memory.recall, [(query,) for query in queries])
+            where = {"features.kind": KIND}
+            spent["recall, filtered"] = each(memory.recall, [(query, 3, where) for query in queries])
+            spent["newest 20"] = each(memory.newest, [(20,)])
+            spent["stats"] = each(memory.stats, [()])
+            spent["export"] = each(memory.export, [(Path(place) / "all.jsonl",)])
+            spent["forget"] = each(memory.forget, [(id,) for id in words.values()])
+    return {"size": size, "ms": spent}
+
+
+def each(method: Callable[..., Any], calls: list[tuple[Any, ...]]) -> float:
+    """The CPU milliseconds of a call, the median."""
+    spent = []
+    for arguments in calls:
+        start = time.process_time()
+        method(*arguments)
+        spent.append(1000 * (time.process_time() - start))
+    return median(spent)
 
 
 def timed(find: Find, queries: range, only: bool) -> dict[str, list[Any]]:
@@ -234,7 +274,7 @@ def of_langgraph(folder: Path, vectors: Any, size: int) -> Iterator[dict[str, An
     yield {"add": added, "open": 0.0, "find": find}
 
 
-AGORA, STORE = "agora", "LangGraph InMemoryStore"
+AGORA, STORE, METHODS = "agora", "LangGraph InMemoryStore", "methods"
 CONTESTANTS: dict[str, tuple[Any, int]] = {
     AGORA: (of_agora, 100_000),
     "numpy, all of them": (of_numpy, 100_000),
@@ -287,6 +327,17 @@ def report(found: Mapping[str, Any]) -> str:
             "",
             f"The bar: at most {BAR_MS:g} ms at every size, with recall of {BAR_RECALL:g} or more: "
             f"{'met' if met else '**missed**'}, {worst['ms']:.2g} ms at {worst['size']:,}.",
+            "",
+            "The methods of an experience memory without a limit, with given vectors: CPU milliseconds of a call, the "
+            "median (of import, newest, stats and export: of one). Import and export are of all.",
+            "",
+            table(
+                ("method", *(f"{one['size']:,}" for one in found["methods"])),
+                [
+                    (name, *(f"{one['ms'][name]:,.3g}" for one in found["methods"]))
+                    for name in found["methods"][0]["ms"]
+                ],
+            ),
             "",
             conditions(found),
             "Further: " + ", ".join(f"{name} {number}" for name, number in found["versions"].items()) + ".",

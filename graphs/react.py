@@ -43,7 +43,8 @@ def create_react(
         max_steps: At most so many model calls; the last one is asked for the answer.
         loop_guard: Whether to watch for loops (see `langgraph_agora.nodes.meta.find_loop`).
         approve: Names of tools that wait for a person: an `interrupt` with Approve, Edit and Reject.
-        memory: Recalls texts from earlier runs; they are quoted to the model as data.
+        memory: Recalls texts from earlier runs; they are quoted to the model as data. When it fails, the run goes on
+            without, and an event "memory" says why.
         model: A model, or a name for `load_model`; None takes the run's context (default `embedded`).
         name: The agent's name: in `usage`, in the closing message, of the module-level graph.
         polling: Names of tools whose job is to be asked again, exempt from the loop guard.
@@ -66,6 +67,8 @@ def create_react(
         result = graph.invoke({"messages": [("user", "What is 17 * 23?")]})
         print(result["answer"], result["stop"])
     """
+    if memory is not None and not callable(getattr(memory, "recall", None)):
+        raise ConfigError(f"memory was {memory!r:.80}; give an ExperienceMemory, or an object with recall(task, k).")
     known = as_tools(tools)
     spec = ReactSpec(
         name=name,

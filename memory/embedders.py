@@ -83,7 +83,7 @@ def load_embedder(
             from a list of texts to a list of vectors; an `Embedder`; or None for the best that is installed of minilm,
             wordllama and lexical.
         name: For an object of one's own, the name that the memory stores. Without it: the object's `name`, or its class
-            and model.
+            and model; a lambda or a partial has none, so it needs one here.
 
     Raises:
         ConfigError: The name is unknown or what it needs is missing; the message names the command that mends it.
@@ -114,8 +114,8 @@ def load_embedder(
         return ollama_embedder(model) if provider == "ollama" else openai_embedder(model)
     if not model:
         raise ConfigError(
-            f"{spec!r} is no embedder. Give minilm, wordllama, lexical, ollama:NAME, openai:NAME or PROVIDER:NAME."
-            + nearest(provider, KNOWN)
+            f"{spec!r} is no embedder. Give minilm, wordllama, lexical, ollama:NAME, openai:NAME or PROVIDER:NAME; "
+            f"one of your own can only be given by your program, as an object.{nearest(provider, KNOWN)}"
         )
     return provider_embedder(spec.strip(), KNOWN)
 

@@ -6,18 +6,18 @@ Everything is in one folder: `record.sqlite3` is the truth, `index/` can be made
 from __future__ import annotations
 
 import contextlib
-import threading
+import os
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError, RunError, nearest
-from .fields import SOURCES, checked_experience, checked_id, checked_where
+from ..errors import AgoraError, ConfigError, RunError, nearest
+from .fields import SOURCES, checked_experience, checked_id, experience_filter, rank
 from .files import write_entries
 from .filters import matches
 from .items import Check, Item, Row
@@ -26,19 +26,29 @@ from .locks import Lock
 from .pruning import to_prune
 from .recalling import Recalled, epoch, ranked
 from .shelf import Shelf
-from .spaces import EMBEDDED, EXPERIENCES, RESERVED, TRIALS, experience_item
+from .spaces import (
+    EMBEDDED,
+    EXPERIENCES,
+    RESERVED,
+    TRIALS,
+    experience_item,
+    keep_pruned,
+    mend_texts,
+    places,
+    rows_at,
+)
 from .transfer import entries_of, import_file
 
 if TYPE_CHECKING:
+    import numpy as np
     from langchain_core.embeddings import Embeddings
+    from numpy.typing import NDArray
 
     from .embedders import Embedder
     from .store import ChromaStore
 
 MOST_RECALLED = 100
 LARGEST = 1_000_000  # Items of a memory, lessons and trials among them.
-
-_RANKS = {"self": 0, "environment": 1, "validator": 1, "human": 2}  # Whose word counts more.
 
 
 class ExperienceMemory(LessonMemory):
@@ -51,7 +61,7 @@ class ExperienceMemory(LessonMemory):
         embedder: What makes vectors of tasks, see `load_embedder`; None: the one that the folder was made with, else
             the best that is installed.
         limit: Above so many experiences some are pruned: recalled no more, but kept for statistics. None: never.
-        keep: How many stay then; None: four fifths of the limit.
+        keep: How many stay then; None: four fifths of the limit. Without a limit there is none.
         clock: Seconds since 1970.
         read_only: Write nothing at all.
 
@@ -66,6 +76,9 @@ class ExperienceMemory(LessonMemory):
         [recalled] "Book a table in Rome" succeeded on 20... Notes: "Calling worked."
     """
 
+    patience = 5.0
+    """Seconds to wait for another process that prunes, labels, forgets or changes a lesson."""
+
     def __init__(
         self,
         path: str | Path | None = None,
@@ -77,14 +90,20 @@ class ExperienceMemory(LessonMemory):
         read_only: bool = False,
     ) -> None:
         self.limit, self.keep = _checked_limits(limit, keep)
-        super().__init__(Shelf(path, _loaded(embedder), clock=clock, limit=LARGEST, read_only=read_only))
+        loaded = _loaded(embedder)
+        try:
+            shelf = Shelf(path, loaded, clock=clock, limit=LARGEST, read_only=read_only)
+        except OSError as error:
+            words = f"There can be no memory in {str(path)[:100]!r} ({error.strerror}); give another folder."
+            raise ConfigError(words) from error
+        super().__init__(shelf)
         self._clock = clock
-        self._changing = threading.Lock()
 
     def add(self, experience: Mapping[str, Any]) -> str:
         """Keep an experience and return its id; one whose id is known already changes nothing.
 
-        When the embedder fails it is kept all the same, with a warning, and found after `rebuild`.
+        When the embedder fails it is kept all the same, with a warning, and found after `rebuild`. When pruning fails
+        there is a warning, too.
 
         Args:
             experience: The fields of `fields.Experience`; `task` and `success` must be there.
@@ -124,9 +143,11 @@ class ExperienceMemory(LessonMemory):
         """
         if not isinstance(task, str):
             raise ConfigError(f"task was of type {type(task).__name__}; give a text.")
+        if not task.strip():
+            raise ConfigError("task was empty; give the words of the task.")
         if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MOST_RECALLED:
             raise ConfigError(f"k was {k!r}; give a whole number from 1 to {MOST_RECALLED}.")
-        checked = checked_where(where)
+        checked = experience_filter(where)
         # Four times as many as wanted, since recency and utility may bring one of them up.
         found = self.shelf.nearest(task[:EMBEDDED], max(4 * k, 20), prefix=EXPERIENCES, where=checked)
         pairs = [(row.value, cosine) for row, cosine in found]
@@ -146,6 +167,22 @@ class ExperienceMemory(LessonMemory):
         """
         return [row.value for row in self._rows(where, pruned=pruned)]
 
+    def newest(
+        self, limit: int, where: Mapping[str, Any] | None = None, *, pruned: bool = False
+    ) -> tuple[list[dict[str, Any]], int]:
+        """The newest experiences, the newest first, and how many there are; without a filter only they are read.
+
+        Args:
+            limit: At most so many.
+            where: Only those with these fields; see `filters`.
+            pruned: Also those that were pruned.
+        """
+        if where:
+            rows = self._rows(where, pruned=pruned)[::-1]
+            return [row.value for row in rows[:limit]], len(rows)
+        numbers = [place.seq for place in places(self.shelf) if pruned or place.is_there][::-1]
+        return [row.value for row in rows_at(self.shelf, numbers[:limit])], len(numbers)
+
     def forget(self, ids_or_where: str | Iterable[str] | Mapping[str, Any]) -> int:
         """Erase experiences for good, pruned ones too: their words are nowhere in the folder; returns how many.
 
@@ -163,7 +200,7 @@ class ExperienceMemory(LessonMemory):
             one = isinstance(ids_or_where, str) or not isinstance(ids_or_where, Iterable)
             given: Iterable[Any] = [ids_or_where] if one else ids_or_where
             ids = list(dict.fromkeys(checked_id("id", id) for id in given))
-        with self._alone():
+        with self.alone():
             return self.shelf.drop([(EXPERIENCES, id) for id in ids])
 
     def label(self, id: str, success: bool, source: str = "human") -> dict[str, Any]:
@@ -181,12 +218,12 @@ class ExperienceMemory(LessonMemory):
         if source not in SOURCES:
             hint = nearest(str(source), SOURCES)
             raise ConfigError(f"source was {str(source)[:80]!r}; give one of {', '.join(SOURCES)}.{hint}")
-        with self._alone():
+        with self.alone():
             known = self.get(checked_id("id", id))
             if known is None:
-                raise ConfigError(f"There is no experience {id!r}; `agora memory list` shows them.")
-            before = known.get("outcome_source", "environment")  # An outcome that came with the experience was a fact.
-            if known["success"] is not None and _RANKS[source] < _RANKS[before]:
+                place = f" --path {self.shelf.path}" if self.shelf.path else ""
+                raise ConfigError(f"There is no experience {id!r}; `agora memory list{place}` shows them.")
+            if known["success"] is not None and rank({"outcome_source": source}) < rank(known):
                 return known
             new = known | {"success": success, "outcome_source": source}
             if new != known:
@@ -194,7 +231,11 @@ class ExperienceMemory(LessonMemory):
             return new
 
     def export(self, path: str | Path) -> int:
-        """Write everything to a JSONL file, whole or not at all; returns the number of its lines."""
+        """Write everything to a JSONL file, whole or not at all; returns the number of its lines.
+
+        Of an experience that is its latest version, of a lesson all of them; items of `store` are written, too. Notes
+        and vectors are not.
+        """
         return write_entries(path, entries_of(self))
 
     def import_(self, path: str | Path) -> int:
@@ -202,7 +243,11 @@ class ExperienceMemory(LessonMemory):
 
         The whole file is checked first, and when a line is wrong nothing is kept. Then 10,000 lines at a time are kept,
         each time all or none; after a crash between them importing it again keeps the rest. A lesson that has other
-        versions here stays as it is, unless the file's go on where they end.
+        versions here stays as it is, unless the file's go on where they end. Of an experience that is known here the
+        outcome is taken over when it was unknown, or the word in the file counts more (see `label`).
+
+        Args:
+            path: The file; a pipe will do.
 
         Raises:
             ConfigError: The file cannot be read, or a line is wrong.
@@ -216,23 +261,23 @@ class ExperienceMemory(LessonMemory):
         """The same memory as a LangGraph store; experiences, lessons and trials can be read in it, not written."""
         from .store import ChromaStore  # noqa: PLC0415  (imports LangGraph)
 
-        return ChromaStore(shelf=self.shelf, reserved=RESERVED)
+        return ChromaStore(shelf=self.shelf, reserved=RESERVED, clock=self._clock)
 
     def stats(self) -> dict[str, Any]:
         """How much of what is kept, and where."""
-        here, every = self.experiences(), self.experiences(pruned=True)
-        outcomes = [one["success"] for one in every]
+        every = places(self.shelf)
+        here, outcomes = sum(one.is_there for one in every), [one.success for one in every]
         states = [str(lesson.get("state", "candidate")) for lesson in self.lessons()]
         path = self.shelf.path
         return {
             "path": None if path is None else str(path),
-            "experiences": len(here),
-            "pruned": len(every) - len(here),
+            "experiences": here,
+            "pruned": len(every) - here,
             "succeeded": outcomes.count(True),
             "failed": outcomes.count(False),
             "unknown": outcomes.count(None),
-            "oldest": every[0]["at"] if every else None,
-            "newest": every[-1]["at"] if every else None,
+            "oldest": every[0].at if every else None,
+            "newest": every[-1].at if every else None,
             "lessons": {state: states.count(state) for state in sorted(set(states))},
             "trials": self.shelf.count(TRIALS),
             "embedder": self.shelf.note("shelf.embedder"),
@@ -251,7 +296,11 @@ class ExperienceMemory(LessonMemory):
         *,
         progress: Callable[[int, int], None] | None = None,
     ) -> int:
-        """Make the vectors that are missing, or all with another embedder, and the index anew; returns how many."""
+        """Make the vectors that are missing, or all with another embedder, and the index anew; returns how many.
+
+        By what an experience or a lesson is found is said again where a damaged record lost it.
+        """
+        mend_texts(self.shelf)
         return self.shelf.rebuild(progress=progress, embedder=_loaded(embedder))
 
     def close(self) -> None:
@@ -276,17 +325,16 @@ class ExperienceMemory(LessonMemory):
         return len(new)
 
     def _supersede(self, experience: dict[str, Any]) -> None:
-        """Keep a new version; of a pruned one it is pruned, too."""
+        """Keep a new version; of a pruned one it is pruned, too, and at no moment anything else."""
         item = experience_item(experience)
         if self.shelf.get(EXPERIENCES, item.key):
             self.shelf.put([item], unembedded=True)
         else:
-            self.shelf.put([replace(item, texts=())])
-            self.shelf.drop([(EXPERIENCES, item.key)], keep_facts=True)
+            keep_pruned(self.shelf, [item])
 
     def _rows(self, where: Mapping[str, Any] | None, *, pruned: bool) -> list[Row]:
         """The latest version of each experience, oldest first."""
-        checked = checked_where(where)
+        checked = experience_filter(where)
         if pruned:  # A name may have been pruned more than once, so it is filtered when its last version is known.
             latest = {row.key: row for row in self.shelf.rows(EXPERIENCES, pruned=True)}
             rows = [row for row in latest.values() if matches(row.value, checked)]
@@ -295,31 +343,63 @@ class ExperienceMemory(LessonMemory):
         return sorted(rows, key=lambda row: (epoch(row.value["at"]), row.created_at, row.seq))
 
     def _prune(self) -> None:
-        """Down to `keep`, when there are more than the limit."""
-        if self.limit is None or self.shelf.count(EXPERIENCES) <= self.limit:
-            return
-        with self._alone():
-            rows = self._rows(None, pruned=False)
-            if len(rows) <= self.limit:
-                return
-            known = [row.value for row in rows]
-            protected = self._evidence(known)
-            vectors, near = self.shelf.vectors(rows), self.shelf.embedder.near
-            gone = to_prune(known, vectors, self.keep, protected=protected, near=near)
-            self.shelf.drop([(EXPERIENCES, id) for id in gone], keep_facts=True)
+        """Down to `keep`, when there are more than the limit. What was just kept stays kept when that fails."""
+        try:
+            if self.limit is not None and self.shelf.count(EXPERIENCES) > self.limit:
+                with self.alone():
+                    self.shelf.drop([(EXPERIENCES, id) for id in self._surplus(self.limit)], keep_facts=True)
+        except AgoraError as error:
+            words = f"All is kept, but nothing was pruned, which is tried again at the next call: {error}"
+            warnings.warn(words, RuntimeWarning, stacklevel=3)
+
+    def _surplus(self, limit: int) -> list[str]:
+        """The ids of those to be pruned; the embedder need not be there for that."""
+        rows = self._rows(None, pruned=False)
+        if len(rows) <= limit:
+            return []
+        known = [row.value for row in rows]
+        near = None
+        with contextlib.suppress(AgoraError):
+            near = self.shelf.embedder.near
+        return to_prune(known, self._vectors(rows), self.keep, protected=self._evidence(known), near=near)
+
+    def _vectors(self, rows: Sequence[Row]) -> NDArray[np.float32]:
+        """Of the tasks; zeros where no embedder has ever made one, so that the oldest are the first to go."""
+        import numpy as np  # noqa: PLC0415  (few runs prune)
+
+        if self.shelf.note("shelf.embedder") is None:
+            return np.zeros((len(rows), 1), np.float32)
+        return self.shelf.vectors(rows)
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Read and change as one step, whatever other threads and processes do: prune once, label what is there."""
+    def alone(self) -> Iterator[None]:
+        """Read and change as one step, whatever other threads and processes do. Not to be entered twice.
+
+        Raises:
+            RunError: The folder cannot be written, or another process does not end its own such step.
+        """
         with contextlib.ExitStack() as locks:
             locks.enter_context(self._changing)
             if self.shelf.path is not None:
-                try:
-                    locks.enter_context(Lock(self.shelf.path / "changes.lock").held())
-                except OSError as error:
-                    words = f"{self.shelf.path} cannot be written: {error.strerror}; make its folder writable."
-                    raise RunError(words) from error
+                lock = Lock(self.shelf.path / "changes.lock")
+                locks.callback(lock.drop)
+                self._take(lock)
             yield
+
+    def _take(self, lock: Lock) -> None:
+        """Take a lock, with patience: who has it may have been stopped."""
+        end = time.monotonic() + self.patience
+        try:
+            while not lock.take():
+                if time.monotonic() >= end:
+                    raise RunError(
+                        f"Another process has held {lock.path} for {self.patience:g} s; nothing of this call is "
+                        "changed. Call again when it is done, or end it (`fuser` on that file names it)."
+                    )
+                time.sleep(0.01)
+        except OSError as error:
+            words = f"{self.shelf.path} cannot be written: {error.strerror}; make its folder writable."
+            raise RunError(words) from error
 
     def _evidence(self, experiences: Sequence[Mapping[str, Any]]) -> set[str]:
         """What lessons rest on that are not retired: the newest of it, so that half of what is kept can be new."""
@@ -348,9 +428,10 @@ def _loaded(embedder: Any) -> Embedder | None:
 def _bytes(folder: Path) -> int:
     """Of all files in a folder, from which other processes may take some away meanwhile."""
     total = 0
-    with contextlib.suppress(OSError):
-        for file in folder.rglob("*"):
-            total += file.stat().st_size if file.is_file() else 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.stat(os.path.join(parent, name)).st_size
     return total
 
 
@@ -358,6 +439,8 @@ def _checked_limits(limit: int | None, keep: int | None) -> tuple[int | None, in
     for name, number in (("limit", limit), ("keep", keep)):
         if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
             raise ConfigError(f"{name} was {number!r}; give a whole number from 1 on, or None.")
+    if limit is None and keep is not None:
+        raise ConfigError(f"keep was {keep:,} without a limit; give limit, from which on it is pruned to that.")
     if limit is None:
         return None, LARGEST
     chosen = max(4 * limit // 5, 1) if keep is None else keep

@@ -9,14 +9,15 @@ from typing import Any, TypedDict
 
 from ..cleaning import clean
 from ..errors import ConfigError, nearest
-from .filters import checked_where as checked_filter
+from .filters import checked_where
 from .recalling import epoch, without_recalled
 
 MAX_TASK, MAX_TEXT, MAX_SHORT = 100_000, 50_000, 1_000  # Characters of a task, of other texts, of a feature's value.
 MAX_FEATURES, MAX_LIST, MAX_NAME = 200, 200, 200  # Features; entries of a list; characters of a name or an id.
 MAX_BYTES = 900_000  # Of one experience as JSON: a record keeps 1 MB.
 MAX_NUMBER = 2**53  # Whole numbers beyond it change in other programs' JSON.
-SOURCES = ("self", "environment", "validator", "human")
+RANKS = {"self": 0, "environment": 1, "validator": 1, "human": 2}  # Whose word about an outcome counts more.
+SOURCES = tuple(RANKS)
 
 
 class Experience(TypedDict, total=False):
@@ -136,20 +137,20 @@ def checked_trial(run: Any, given: Any, success: Any, at: Any) -> dict[str, Any]
     for name, value in (("given", given), ("success", success)):
         if not isinstance(value, bool):
             raise _wrong(name, value, "true or false", "trial")
-    run, at = checked_id("run", run, "trial"), _time("at", at, "trial")
+    run, at = checked_id("run", run, "trial"), checked_time("at", at, "trial")
     return {"run": run, "given": given, "success": success, "at": at}
 
 
-def checked_where(where: Mapping[str, Any] | None) -> dict[str, Any]:
+def experience_filter(where: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return a filter whose keys are fields of an experience, or features as `features.NAME`.
 
     Raises:
         ConfigError: It is no dict, a key is neither, or what it asks of one is no filter.
 
     Example:
-        >>> checked_where({"success": False, "features.tool": "search"})
+        >>> experience_filter({"success": False, "features.tool": "search"})
         {'success': False, 'features.tool': 'search'}
-        >>> checked_where({"features.model.name": "small"})  # The name of the feature has a dot.
+        >>> experience_filter({"features.model.name": "small"})  # The name of the feature has a dot.
         {'features': {'model.name': 'small'}}
     """
     if where is None:
@@ -170,7 +171,10 @@ def checked_where(where: Mapping[str, Any] | None) -> dict[str, Any]:
     if nested and "features" in checked:
         raise ConfigError('where has "features" and names with dots under it; write them all into "features".')
     checked |= {"features": nested} if nested else {}
-    checked_filter(checked)
+    try:
+        checked_where(checked)
+    except RecursionError:
+        raise ConfigError("where is nested too deeply; name a field or a feature and what it should be.") from None
     return checked
 
 
@@ -183,6 +187,41 @@ def checked_id(name: str, value: Any, of: str = "experience") -> str:
     if not isinstance(value, str) or not _ID.fullmatch(value) or not value.isprintable():
         raise _wrong(name, value, f"an id: 1 to {MAX_NAME} characters without spaces", of)
     return value
+
+
+def checked_time(name: str, value: Any, of: str = "experience") -> str:
+    """Return a time.
+
+    Raises:
+        ConfigError: It is no text in ISO 8601.
+    """
+    allowed = "a time in ISO 8601, as 2026-11-28T12:00:00Z"
+    if not isinstance(value, str) or len(value) > 40:
+        raise _wrong(name, value, allowed, of)
+    try:
+        epoch(value)
+    except (ValueError, OverflowError):
+        raise _wrong(name, value, allowed, of) from None
+    return value
+
+
+def outranks(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether the outcome of an experience replaces another one's of the same run, whichever was told first.
+
+    Example:
+        >>> outranks({"success": True, "outcome_source": "human"}, {"success": False, "outcome_source": "validator"})
+        True
+        >>> outranks({"success": True}, {"success": False}), outranks({"success": True}, {"success": None})
+        (False, True)
+    """
+    if one["success"] is None or other["success"] is None:
+        return one["success"] is not None
+    return rank(one) > rank(other)
+
+
+def rank(experience: Mapping[str, Any]) -> int:
+    """How much the word counts that its outcome rests on; an outcome that came with it was a fact."""
+    return RANKS[experience.get("outcome_source", "environment")]
 
 
 _NEEDED = ("task", "success")
@@ -221,17 +260,6 @@ def _number(name: str, value: Any) -> int | float:
 def _success(name: str, value: Any) -> bool | None:
     if value is not None and not isinstance(value, bool):
         raise _wrong(name, value, "true, false, or null when unknown")
-    return value
-
-
-def _time(name: str, value: Any, of: str = "experience") -> str:
-    allowed = "a time in ISO 8601, as 2026-11-28T12:00:00Z"
-    if not isinstance(value, str) or len(value) > 40:
-        raise _wrong(name, value, allowed, of)
-    try:
-        epoch(value)
-    except (ValueError, OverflowError):
-        raise _wrong(name, value, allowed, of) from None
     return value
 
 
@@ -278,8 +306,8 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "success": _success,
     "seconds": _number,
     "tokens": _number,
-    "at": _time,
-    "began": _time,
+    "at": checked_time,
+    "began": checked_time,
     "id": checked_id,
     "answer": _text,
     "stop": _text,
@@ -306,5 +334,8 @@ def _shown(value: Any) -> str:
         return f"a {type(value).__name__} of {len(value):,}"
     if isinstance(value, int) and abs(value) > MAX_NUMBER:
         return f"a whole number of {value.bit_length():,} bits"  # Python refuses to write out the longest.
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except RecursionError:
+        return f"a {type(value).__name__}, nested too deeply"
     return shown if len(shown) <= 80 else f"{shown[:80]}…"

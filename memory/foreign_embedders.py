@@ -10,6 +10,7 @@ import inspect
 import os
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AgoraError, ConfigError, RunError, nearest
@@ -109,10 +110,10 @@ def own_embedder(spec: Any, name: str | None = None) -> ForeignEmbedder:
     """Wrap an object of the user: an Embedder, a LangChain Embeddings object, or a function.
 
     Raises:
-        ConfigError: It is none of these.
+        ConfigError: It is none of these, or has no name.
     """
     named = name or getattr(spec, "name", None)
-    named = named if isinstance(named, str) and named.strip() else _class_name(spec)
+    named = named if isinstance(named, str) and named.strip() else _own_name(spec)
     # LangChain's classes may embed questions and documents differently. A memory compares tasks with tasks, so both
     # sides are documents.
     functions = [getattr(spec, method, None) for method in ("embed_documents", "embed")] + [spec]
@@ -134,8 +135,13 @@ def own_embedder(spec: Any, name: str | None = None) -> ForeignEmbedder:
     )
 
 
-def _class_name(spec: Any) -> str:
+def _own_name(spec: Any) -> str:
     """Its class, and the model that it says it asks: two models of one class are two embedders."""
+    if isinstance(spec, partial) or getattr(spec, "__name__", None) == "<lambda>":
+        raise ConfigError(
+            "A lambda or a partial has no name by which a memory could tell it from another embedder; give a function "
+            'that has one, or load_embedder(function, name="...").'
+        )
     own = getattr(spec, "__name__", None) or type(spec).__name__
     for attribute in ("model", "model_name", "model_id"):
         model = getattr(spec, attribute, None)
@@ -233,7 +239,10 @@ def provider_embedder(spec: str, known: Sequence[str]) -> ForeignEmbedder:
     from langchain.embeddings import init_embeddings  # noqa: PLC0415  (slow to import)
 
     provider = spec.partition(":")[0]
-    allowed = "Give minilm, wordllama, lexical, ollama:NAME, openai:NAME or PROVIDER:NAME as LangChain knows it."
+    allowed = (
+        "Give minilm, wordllama, lexical, ollama:NAME, openai:NAME or PROVIDER:NAME as LangChain knows it; one of your "
+        "own can only be given by your program, as an object."
+    )
     try:
         return ForeignEmbedder(spec, init_embeddings(spec).embed_documents)
     except ImportError as error:

@@ -357,8 +357,7 @@ class Shelf:
         ready = prepared(put)
         texts = [text for one in ready for text in one.texts]
         while True:
-            embedder = self.embedder if texts else None
-            vectors = self._blobs(texts, embedder, unembedded)  # slow, so before the lock
+            embedder, vectors = self._embedded(texts, unembedded)  # slow, so before the lock
             left, now = iter(vectors), self._clock()
             try:
                 with self._record.transaction() as record:
@@ -406,13 +405,14 @@ class Shelf:
                 stacklevel=4,
             )
 
-    def _blobs(self, texts: Sequence[str], embedder: Embedder | None, unembedded: bool) -> list[bytes | None]:
-        """The vectors of texts as the record keeps them."""
-        if embedder is None:
-            return []
+    def _embedded(self, texts: Sequence[str], unembedded: bool) -> tuple[Embedder | None, list[bytes | None]]:
+        """The embedder, and the vectors of texts as the record keeps them; None for each where it failed."""
+        if not texts:
+            return None, []
         try:
-            return [vector.astype("<f4").tobytes() for vector in self._embed(texts, embedder)]
-        except Exception as error:  # whatever a foreign embedder raises
+            embedder = self.embedder
+            return embedder, [vector.astype("<f4").tobytes() for vector in self._embed(texts, embedder)]
+        except Exception as error:  # whatever a foreign embedder raises, or what it needs to be loaded
             if not unembedded:
                 raise
             warnings.warn(
@@ -421,7 +421,7 @@ class Shelf:
                 RuntimeWarning,
                 stacklevel=4,
             )
-            return [None] * len(texts)
+            return None, [None] * len(texts)
 
     def _embed(self, texts: Sequence[str], embedder: Embedder) -> NDArray[np.float32]:
         import numpy as np  # noqa: PLC0415  (not every memory is searched)

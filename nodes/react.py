@@ -11,6 +11,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
+from langgraph.errors import GraphBubbleUp
 from langgraph.graph import END
 from langgraph.graph.message import add_messages
 from langgraph.types import Overwrite
@@ -173,18 +174,32 @@ def _begun(run: _Run, state: ReactState) -> Body[dict[str, Any]]:
         checked_steps(run.context.max_steps)
     checked_seconds(run.context, "model_seconds", "tool_seconds")
     question = question_of(state["messages"])
-    recalled = (yield Work(spec.memory.recall, (clean(question.text), 3))) if spec.memory else []
+    recalled = yield from _recalled(run, clean(question.text))
     return {
         "turn": question.id,
         "steps": [],
         "pending": [],
         "guard": {"level": 0, "blocked": []},
-        "recalled": [clean(str(text), MAX_OBSERVATION) for text in recalled],
+        "recalled": recalled,
         "usage": {spec.name: {"calls": 0, "tokens_in": 0, "tokens_out": 0, "seconds": 0.0}},
         "answer": "",
         "stop": "",
         "error": None,
     }
+
+
+def _recalled(run: _Run, task: str) -> Body[list[str]]:
+    """What the memory says to a task; one that fails costs this run its memory, and nothing else."""
+    if run.spec.memory is None:
+        return []
+    try:
+        found = yield Work(run.spec.memory.recall, (task, 3))
+        return [clean(str(text), MAX_OBSERVATION) for text in found]
+    except GraphBubbleUp:
+        raise
+    except Exception as error:  # Of others' code: it may raise anything.
+        run.tell("memory", error=f"{type(error).__name__}: {clean(str(error), 500)}")
+        return []
 
 
 def _thought(run: _Run, state: ReactState, config: RunnableConfig) -> Body[dict[str, Any]]:

@@ -170,6 +170,11 @@ MISTAKES = [
     (("forget",), "give one of the two"),
     (("forget", "e0", "--where", "success=true"), "give one of the two"),
     (("import", "missing.jsonl"), "cannot be read"),
+    (("import", "x" * 300), "cannot be read"),
+    (("forget", "e0", "typo"), "no experience 'typo'; nothing was forgotten"),
+    (("list", "-w", "success=true", "-w", "success=false"), "twice, true and false"),
+    (("list", "-w", '{"seconds": 1, "seconds": 2}'), "a name stands in it twice"),
+    (("list", "-w", '{"task":' * 100_000), "which is no JSON"),
 ]
 
 
@@ -219,3 +224,56 @@ def test_a_filter_in_words():
     assert filter_of(['{"tokens": {"$in": [1, 2]}}', "success=true"]) == {"tokens": {"$in": [1, 2]}, "success": True}
     with pytest.raises(ConfigError, match="--where was"):
         filter_of(["=x"])
+
+
+def test_conditions_on_one_field_all_hold_and_none_is_dropped():
+    both = {"seconds": {"$gte": 5, "$eq": 7}}
+    assert filter_of(["seconds>=5", "seconds=7"]) == filter_of(["seconds=7", "seconds>=5"])
+    assert filter_of(["seconds>=5", "seconds=7"]) == filter_of(['{"seconds": {"$gte": 5}}', "seconds=7"]) == both
+    assert filter_of(["success=true", "success=true"]) == {"success": True}
+    assert filter_of(['{"features": {"tool": "web"}}']) == {"features": {"tool": "web"}}
+    for twice in (["task=a", "task=b"], ["task=a", '{"task": "b"}'], ["steps>1", "steps>2"], ["steps=1", "steps=true"]):
+        with pytest.raises(ConfigError, match="twice"):
+            filter_of(twice)
+
+
+def test_forgetting_what_two_conditions_describe_erases_nothing_else(run, read):
+    with pytest.raises(ConfigError, match="twice"):
+        run("forget", "-w", "features.tool=phone", "-w", "features.tool=hand", "--yes")
+    assert read("list")["found"] == 4
+    assert read("forget", "-w", "features.tries>=1", "-w", "features.tries=1", "--yes") == {"forgotten": 1}
+    assert {one["id"] for one in read("list")["experiences"]} == {"e0", "e2", "e3"}
+
+
+def test_what_comes_through_a_pipe_is_imported(folder, tmp_path):
+    command = [*AGORA, "memory", "import", "/dev/stdin", "--json", "--path", str(tmp_path / "new")]
+    lines = "".join(f'{{"task": "Task {n}", "success": true, "id": "e{n}"}}\n' for n in range(3))
+    done = subprocess.run([*command, "--embedder", "lexical"], input=lines, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr, json.loads(done.stdout)["new"]) == (0, "", 3)
+    wrong = subprocess.run(command, input="{}\n", capture_output=True, text=True, timeout=120)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "Line 1 of stdin" in wrong.stderr
+
+
+@pytest.mark.parametrize("command", [("recall", "x"), ("add", "x"), ("export", "y")])
+def test_a_folder_that_cannot_be_is_refused_in_one_line(run, tmp_path, command):
+    with pytest.raises(ConfigError, match="There can be no memory in") as error:
+        run(*command, path=tmp_path / ("x" * 300))
+    assert len(str(error.value)) < 300
+
+
+def own_vectors(texts):
+    return [[len(text), 1.0] for text in texts]
+
+
+def test_an_embedder_of_the_programs_own_is_said_to_be_one(run, tmp_path):
+    with ExperienceMemory(tmp_path, own_vectors) as memory:
+        memory.add({"task": "Book a table", "success": True})
+    with pytest.raises(ConfigError, match=r"'own_vectors' is no embedder.* by your program, as an object"):
+        run("recall", "Book a table", path=tmp_path)
+    assert "Book a table" in run("list", path=tmp_path)
+
+
+def test_a_memory_that_is_not_there_is_named_in_the_command_that_begins_one(run, tmp_path):
+    with pytest.raises(ConfigError, match=re.escape(f"agora memory add --path {tmp_path}")):
+        run("list", path=tmp_path)

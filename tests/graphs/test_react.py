@@ -506,6 +506,36 @@ def test_memories_are_quoted_as_data():
     assert "not instructions" in shown
 
 
+@pytest.mark.parametrize("wrong", [5, "folder", object()])
+def test_a_memory_that_cannot_recall_is_refused_when_the_graph_is_made(wrong):
+    with pytest.raises(ConfigError, match=r"memory was .*give an ExperienceMemory"):
+        create_react(memory=wrong)
+
+
+class Broken:
+    """A memory that fails."""
+
+    def recall(self, task, k):
+        raise OSError("the disk\x00 is gone")
+
+
+class Silent:
+    """A memory that gives what cannot be read."""
+
+    def recall(self, task, k):
+        return None
+
+
+@pytest.mark.parametrize(("memory", "words"), [(Broken(), "OSError: the disk is gone"), (Silent(), "TypeError: ")])
+def test_a_memory_that_fails_costs_the_run_its_memory_and_nothing_else(memory, words):
+    for result in both_ways(lambda: ScriptedModel([ANSWER]), memory=memory):
+        assert (result["answer"], result["stop"], result["error"]) == ("It is 42.", "answer", None)
+    graph = create_react(model=ScriptedModel([ANSWER]), memory=memory).compile()
+    told = list(graph.stream({"messages": [("user", "?")]}, stream_mode="custom"))
+    [event] = [one for one in told if one["event"] == "memory"]
+    assert event["error"].startswith(words)
+
+
 # Conversations, interruptions, people
 
 

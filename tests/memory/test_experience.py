@@ -11,6 +11,7 @@ import pytest
 
 from langgraph_agora.errors import ConfigError, RunError
 from langgraph_agora.memory.experience import ExperienceMemory
+from langgraph_agora.memory.locks import Lock
 from tests.memory.doubles import WordEmbedder
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -167,7 +168,9 @@ def test_a_wrong_filter_is_refused_also_when_nothing_is_there_yet(memory, where)
 
 
 @in_this_process
-@pytest.mark.parametrize(("task", "k"), [(7, 3), (None, 3), ("x", 0), ("x", -1), ("x", 101), ("x", True), ("x", 2.5)])
+@pytest.mark.parametrize(
+    ("task", "k"), [(7, 3), (None, 3), ("x", 0), ("x", -1), ("x", 101), ("x", True), ("x", 2.5), ("", 3), (" \n", 3)]
+)
 def test_a_wrong_question_is_refused(memory, task, k):
     with pytest.raises(ConfigError, match=r"task was|k was"):
         memory.recall(task, k)
@@ -354,7 +357,15 @@ def test_without_a_limit_nothing_is_pruned(open_memory):
 
 @pytest.mark.parametrize(
     "limits",
-    [{"limit": 0}, {"limit": 10, "keep": 11}, {"keep": 0}, {"limit": True}, {"limit": 1.5}, {"limit": 2_000_000}],
+    [
+        {"limit": 0},
+        {"limit": None, "keep": 800},
+        {"limit": 10, "keep": 11},
+        {"keep": 0},
+        {"limit": True},
+        {"limit": 1.5},
+        {"limit": 2_000_000},
+    ],
 )
 def test_wrong_limits_are_refused(limits):
     with pytest.raises(ConfigError, match=r"limit was|keep was"):
@@ -617,3 +628,116 @@ def test_the_same_memory_is_a_store_that_can_be_read(memory):
     assert memory.store.get(("experiences",), "e").value["task"] == "Book a table"
     with pytest.raises(ConfigError):
         memory.store.put(("experiences",), "e", {"task": "x"})
+
+
+def gone_vectors(texts):
+    return [[len(text), 1.0] for text in texts]
+
+
+def test_pruning_needs_no_embedder_that_can_be_loaded(tmp_path):
+    with ExperienceMemory(tmp_path, gone_vectors, limit=None) as memory:
+        memory.add_all(numbered(12))
+    with ExperienceMemory(tmp_path, limit=10, keep=8) as memory:
+        with pytest.raises(ConfigError, match="'gone_vectors' is no embedder"):
+            memory.recall("Task")
+        (tmp_path / "empty.jsonl").touch()
+        assert memory.import_(tmp_path / "empty.jsonl") == 0
+        assert (len(memory.experiences()), len(memory.experiences(pruned=True))) == (8, 12)
+
+
+def down(texts):
+    raise OSError("the server is down")
+
+
+def test_what_no_embedder_ever_saw_is_pruned_from_the_oldest_on(open_memory):
+    memory = open_memory(embedder=down, limit=4, keep=2)
+    with pytest.warns(RuntimeWarning, match="the server is down"):
+        memory.add_all(experience(f"Task {n}", id=f"e{n}", at=f"2026-01-0{n + 1}") for n in range(5))
+    assert [one["id"] for one in memory.experiences()] == ["e3", "e4"]
+
+
+@pytest.mark.parametrize("way", ["add", "add_all", "import_"])
+def test_pruning_that_fails_is_a_warning_since_all_is_kept(tmp_path, way):
+    log = tmp_path / "log.jsonl"
+    log.write_text(json.dumps(experience(id="new")))
+    what = {"add": experience(id="new"), "add_all": [experience(id="new")], "import_": log}
+    with ExperienceMemory(tmp_path / "m", WordEmbedder(), limit=10, keep=5) as memory:
+        memory.patience = 0.05
+        memory.add_all(numbered(10))
+        with Lock(tmp_path / "m" / "changes.lock").held():
+            with pytest.warns(RuntimeWarning, match=r"All is kept, but nothing was pruned.*changes\.lock"):
+                getattr(memory, way)(what[way])
+            assert memory.get("new") is not None
+            assert len(memory.experiences()) == 11
+        memory.add(experience())
+        assert len(memory.experiences()) == 5
+
+
+def test_a_lock_that_is_never_given_back_is_named(tmp_path):
+    with ExperienceMemory(tmp_path, WordEmbedder()) as memory:
+        memory.patience = 0.05
+        memory.add(experience(id="e"))
+        with Lock(tmp_path / "changes.lock").held():
+            for change, arguments in ((memory.label, ["e", False]), (memory.forget, ["e"])):
+                with pytest.raises(RunError, match=r"changes\.lock for 0\.05 s; nothing of this call is changed"):
+                    change(*arguments)
+        assert memory.label("e", False)["success"] is False
+
+
+def test_a_label_of_a_pruned_experience_is_one_transaction_so_no_crash_revives_it(open_memory):
+    memory = open_memory(limit=10, keep=5)
+    memory.add_all(experience("Book a table", id=f"e{n}", at=f"2025-01-{n + 1:02}") for n in range(11))
+    statements = []
+    memory.shelf._record._writer.set_trace_callback(statements.append)
+    memory.label("e0", False)
+    assert statements.count("BEGIN IMMEDIATE") == 1
+    assert memory.shelf.get(("experiences",), "e0") is None
+    assert [row.value["success"] for row in memory.shelf.history(("experiences",), "e0")] == [True, False]
+
+
+def test_the_newest_come_first_and_how_many_there_are(open_memory):
+    memory = open_memory(limit=10, keep=5)
+    memory.add_all(numbered(10)[::-1])
+    memory.add(experience("Long ago", id="old", at="2020-01-01"))
+    every, here = memory.experiences(pruned=True), memory.experiences()
+    assert every[0]["id"] == "old"
+    assert memory.newest(3) == (here[:-4:-1], 5)
+    assert memory.newest(100, pruned=True) == (every[::-1], 11)
+    failures = [one for one in every if not one["success"]][::-1]
+    assert memory.newest(2, {"success": False}, pruned=True) == (failures[:2], len(failures))
+
+
+def test_stats_count_each_experience_once_by_its_latest_version(open_memory):
+    memory = open_memory(limit=10, keep=5)
+    memory.add_all(numbered(11))
+    pruned = [one["id"] for one in memory.experiences(pruned=True) if one not in memory.experiences()]
+    memory.label(pruned[0], False)
+    memory.label(memory.experiences()[0]["id"], True)
+    every = memory.experiences(pruned=True)
+    outcomes = [one["success"] for one in every]
+    stats = memory.stats()
+    assert (stats["experiences"], stats["pruned"]) == (5, 6)
+    assert (stats["succeeded"], stats["failed"]) == (outcomes.count(True), outcomes.count(False))
+    assert (stats["oldest"], stats["newest"]) == (every[0]["at"], every[-1]["at"])
+
+
+def test_a_rebuild_says_again_what_a_damaged_record_lost(open_memory):
+    memory = open_memory()
+    memory.add_all([experience(id="e"), experience("Water the plants")])
+    memory.put_lesson({"id": "l", "text": "Call first."})
+    with memory.shelf._record.transaction() as record:
+        record.execute("DELETE FROM texts")
+    assert memory.rebuild() == 3
+    assert tasks(memory.recall("Book a table", k=1)) == ["Book a table"]
+    assert memory.lesson_relevance("Call first.")["l"] == pytest.approx(1)
+    assert memory.check().ok
+
+
+def test_the_store_of_a_memory_has_its_clock(open_memory):
+    clock = Clock()
+    store = open_memory(clock=clock).store
+    store.put(("notes",), "tea", {"text": "green"}, ttl=10)
+    clock.now += timedelta(minutes=9)
+    assert store.get(("notes",), "tea", refresh_ttl=False).value == {"text": "green"}
+    clock.now += timedelta(minutes=2)
+    assert store.get(("notes",), "tea") is None

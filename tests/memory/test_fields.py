@@ -13,7 +13,7 @@ from langgraph_agora.memory.fields import (
     MAX_FEATURES,
     MAX_TASK,
     checked_experience,
-    checked_where,
+    experience_filter,
 )
 from langgraph_agora.memory.recalling import MARK
 
@@ -157,18 +157,33 @@ def test_whatever_features_are_given_they_are_kept_as_json_or_refused(features):
 
 
 def test_a_filter_names_fields_and_features():
-    assert checked_where(None) == {}
-    assert checked_where({"success": False, "features.tool": "search"}) == {"success": False, "features.tool": "search"}
-    assert checked_where({"seconds": {"$gt": 1}}) == {"seconds": {"$gt": 1}}
+    assert experience_filter(None) == {}
+    assert experience_filter({"success": False, "features.tool": "search"}) == {
+        "success": False,
+        "features.tool": "search",
+    }
+    assert experience_filter({"seconds": {"$gt": 1}}) == {"seconds": {"$gt": 1}}
 
 
 def test_features_with_dots_in_their_names_can_be_asked_for():
-    assert checked_where({"features.a.b": 1, "features.c.d": 2}) == {"features": {"a.b": 1, "c.d": 2}}
+    assert experience_filter({"features.a.b": 1, "features.c.d": 2}) == {"features": {"a.b": 1, "c.d": 2}}
     with pytest.raises(ConfigError, match="write them all"):
-        checked_where({"features.a.b": 1, "features": {"c": 1}})
+        experience_filter({"features.a.b": 1, "features": {"c": 1}})
 
 
 @pytest.mark.parametrize("where", [{"tool": "search"}, {"task.words": 1}, {"succes": True}, {7: 1}, "tool"])
 def test_a_filter_that_could_match_nothing_is_refused(where):
     with pytest.raises(ConfigError, match=r"Did you mean|features\."):
-        checked_where(where)
+        experience_filter(where)
+
+
+def test_what_is_nested_too_deeply_to_be_written_out_is_refused_all_the_same():
+    deep = 1
+    for _ in range(100_000):
+        deep = {"x": deep}
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        checked(features={"x": deep})
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        experience_filter({"features": deep})
+    while isinstance(deep, dict):  # Else Python takes it apart recursively.
+        deep = deep.popitem()[1]

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -31,6 +32,7 @@ LESSON = {
     "why": "It is on trial.",
     "counts": {"given": [0, 0], "withheld": [0, 0]},
 }
+TRIAL = {"run": "r", "given": True, "success": True, "at": "2026-01-01"}
 NOON = 1_795_867_200.0  # 2026-11-28T12:00:00Z
 
 
@@ -121,6 +123,19 @@ WRONG = {
     '{"kind": "lesson", "lesson": {"id": "l"}}': "lesson was",
     '{"kind": "lesson", "lesson": {"id": "l", "text": "x"}}': "kind of the lesson 'l' is missing",
     json.dumps({"kind": "lesson", "lesson": LESSON | {"evidence": 5}}): "evidence of the lesson",
+    json.dumps({"kind": "lesson", "lesson": LESSON | {"evidence": [5]}}): "evidence of the lesson 'l' was [5]",
+    json.dumps({"kind": "lesson", "lesson": LESSON | {"state": "activ"}}): "Did you mean 'active'",
+    json.dumps({"kind": "lesson", "lesson": LESSON | {"kind": "plans"}}): "kind of the lesson",
+    json.dumps({"kind": "lesson", "lesson": LESSON | {"created": "soon"}}): "created of the lesson was 'soon'",
+    json.dumps({"kind": "lesson", "lesson": LESSON | {"decided": "x"}}): "decided of the lesson was 'x'",
+    json.dumps({"kind": "lesson", "lesson": LESSON | {"trigger": [["x"]]}}): "trigger of the lesson",
+    json.dumps({"kind": "lesson", "lesson": LESSON | {"counts": {}}}): "counts of the lesson",
+    json.dumps({"kind": "trial", "lesson": "x", "trial": TRIAL}): "its lesson 'x' is neither in the file nor here",
+    '{"kind": "item", "namespace": ["experiences"], "key": "k", "value": {}}': "is the memory's own",
+    '{"kind": "item", "namespace": [], "key": "k", "value": {}}': "namespace of the item was []",
+    '{"kind": "item", "namespace": ["a"], "value": {}}': "The item null needs a key",
+    '{"kind": "item", "namespace": ["a"], "key": "k", "value": 5}': "The value of 'k' was 5",
+    '{"task": "x", "success": true, "features": ' + '{"x":' * 900 + "1" + "}" * 901: "features",
     '{"kind": "trial", "lesson": "l"}': "of the trial was None",
     '{"kind": "trial", "lesson": "a b", "trial": {"run": "r", "given": true, "success": true, "at": "2026"}}': "at of",
     "\x00\xff": "it is no JSON",
@@ -269,3 +284,103 @@ def test_reading_a_file_of_entries_gives_what_was_written(tmp_path):
     entries[0].value["at"] = "2026-01-01"
     write_entries(tmp_path / "f", entries)
     assert list(read_entries(tmp_path / "f", at="2026-01-01")) == entries
+
+
+def test_a_trial_may_be_of_a_lesson_that_is_here_or_comes_later_in_the_file(tmp_path):
+    write_entries(tmp_path / "f", [Entry("trial", TRIAL, lesson="l"), Entry("lesson", LESSON)])
+    assert open_memory().import_(tmp_path / "f") == 2
+    write_entries(tmp_path / "f", [Entry("trial", TRIAL, lesson="l")])
+    memory = open_memory()
+    memory.put_lesson(LESSON)
+    assert memory.import_(tmp_path / "f") == 1
+
+
+def test_what_the_store_keeps_is_carried_along_and_found_by_the_same_words(tmp_path):
+    memory = open_memory()
+    memory.add({"task": "Book a table", "success": True, "id": "e"})
+    memory.store.put(("users", "ann"), "drink", {"text": "green tea"}, index=["text"], ttl=30)
+    memory.store.put(("users",), "all", {"n": [1, None]}, index=False)
+    assert memory.export(tmp_path / "all.jsonl") == 3
+    copy = open_memory()
+    assert (copy.import_(tmp_path / "all.jsonl"), copy.import_(tmp_path / "all.jsonl")) == (3, 0)
+    assert copy.store.get(("users",), "all").value == {"n": [1, None]}
+    [(row, cosine)] = copy.shelf.nearest("green tea", 5, prefix=("users",))
+    assert (row.key, row.ttl, row.expires_at) == ("drink", 30, NOON + 1800)
+    assert cosine == pytest.approx(1)
+
+
+def outcomes(memory):
+    return {one["id"]: (one["success"], one.get("outcome_source")) for one in memory.experiences()}
+
+
+def test_an_outcome_in_the_file_is_taken_over_where_it_was_unknown_or_the_word_counts_more(tmp_path):
+    here = {"unknown": (None, None), "self": (True, "self"), "human": (True, "human"), "equal": (True, "validator")}
+    there = {"unknown": (True, None), "self": (False, "validator"), "human": (False, "validator")}
+    there |= {"equal": (False, "environment")}
+    memory, other = open_memory(), open_memory()
+    for known, ends in ((memory, here), (other, there)):
+        known.add_all(
+            {"task": id, "success": success, "id": id, "outcome_source": source}
+            for id, (success, source) in ends.items()
+        )
+    other.export(tmp_path / "all.jsonl")
+    assert (memory.import_(tmp_path / "all.jsonl"), memory.import_(tmp_path / "all.jsonl")) == (2, 0)
+    changed = {"unknown": (True, "environment"), "self": (False, "validator")}
+    assert outcomes(memory) == here | changed
+
+
+class Noting(WordEmbedder):
+    """Notes what it is asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def embed(self, texts):
+        self.asked += texts
+        return super().embed(texts)
+
+
+def test_what_was_pruned_is_imported_as_pruned_at_once_without_a_vector(full, tmp_path):
+    full.export(tmp_path / "all.jsonl")
+    embedder = Noting()
+    copy = ExperienceMemory(embedder=embedder, limit=None)
+    copy.import_(tmp_path / "all.jsonl")
+    assert sorted(embedder.asked) == sorted(
+        [*(one["task"] for one in full.experiences()), "Call first.", "Call first."]
+    )
+    assert copy.experiences() == full.experiences()
+    assert copy.check().pruned == 5
+
+
+def test_two_exports_to_one_file_at_once_are_both_whole(tmp_path):
+    both = threading.Barrier(2, timeout=10)
+    counts = []
+
+    def slowly():
+        both.wait()
+        yield Entry("experience", {"task": "x"})
+        both.wait()
+        yield Entry("experience", {"task": "y"})
+
+    threads = [threading.Thread(target=lambda: counts.append(write_entries(tmp_path / "f", slowly()))) for _ in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert counts == [2, 2]
+    assert [line["task"] for line in lines(tmp_path / "f")] == ["x", "y"]
+    assert os.listdir(tmp_path) == ["f"]
+
+
+def test_a_named_pipe_is_read_once_and_imported_whole(tmp_path):
+    pipe, counts = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    line = '{"task": "Add", "success": true}\n'
+    writer = threading.Thread(target=pipe.write_text, args=(line * 3,), daemon=True)
+    reader = threading.Thread(target=lambda: counts.append(open_memory().import_(pipe)), daemon=True)
+    for thread in (writer, reader):
+        thread.start()
+    for thread in (writer, reader):
+        thread.join(timeout=15)  # Who opens it a second time waits for another writer.
+    assert counts == [3]

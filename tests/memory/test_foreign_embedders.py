@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -91,6 +92,13 @@ def test_loading_asks_nobody_and_the_dimensions_are_asked_once():
     assert asked == []
     assert (embedder.dimensions, embedder.dimensions) == (2, 2)
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("spec", [lambda texts: lengths(texts), partial(lengths)], ids=["lambda", "partial"])
+def test_what_has_no_name_of_its_own_needs_one(spec):
+    with pytest.raises(ConfigError, match=r"has no name.*load_embedder\(function, name="):
+        load_embedder(spec)
+    assert load_embedder(spec, name="lengths").name == "lengths"
 
 
 async def later(texts):

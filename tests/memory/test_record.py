@@ -3,9 +3,11 @@
 import json
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -513,13 +515,19 @@ READER = """
 """
 
 
-def test_a_folder_that_cannot_be_written_is_read(tmp_path):
-    folder = Path(tmp_path) / "memory"
+@pytest.fixture
+def passable():
+    """A folder that every user of the machine may look into; those of pytest are for one only."""
+    folder = Path(tempfile.mkdtemp(prefix="agora-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_a_folder_that_cannot_be_written_is_read(passable):
+    folder = passable / "memory"
     filled(folder, 5)
     before = {file.name for file in folder.iterdir()}
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-            parent.chmod(0o755)
     (folder / FILE).chmod(0o444)
     folder.chmod(0o555)
     try:
@@ -531,12 +539,10 @@ def test_a_folder_that_cannot_be_written_is_read(tmp_path):
     assert {file.name for file in folder.iterdir()} == before
 
 
-def test_a_reader_in_a_folder_that_cannot_be_written_sees_what_is_written_from_elsewhere(tmp_path):
-    folder = tmp_path / "memory"
+def test_a_reader_in_a_folder_that_cannot_be_written_sees_what_is_written_from_elsewhere(passable):
+    folder = passable / "memory"
     filled(folder, 5)
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-            parent.chmod(0o755)
+    folder.chmod(0o755)
     reader = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(NOBODY), str(folder)],
         stdin=subprocess.PIPE,

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from langgraph_agora.errors import ConfigError, RunError
-from langgraph_agora.memory.embedders import load_embedder
 from langgraph_agora.memory.filters import matches
 from langgraph_agora.memory.index import Limits
 from langgraph_agora.memory.items import Item
@@ -676,3 +675,17 @@ def test_nothing_is_warned_of_when_a_shelf_is_forgotten():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Shelf(None, WordEmbedder()).put([Item(NOTES, "tea", {}, ("green tea",))])
+
+
+def test_an_item_is_kept_when_the_embedder_cannot_even_be_loaded(tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    item = Item(("notes",), "n1", {"text": "kept"}, ("kept",))
+    with Shelf(tmp_path, WordEmbedder(name="openai:any")) as shelf:
+        shelf.put([Item(("notes",), "n0", {}, ("first",))])
+    with Shelf(tmp_path) as shelf:
+        with pytest.warns(RuntimeWarning, match="kept but not found"):
+            shelf.put([item], unembedded=True)
+        assert shelf.get(("notes",), "n1").value == {"text": "kept"}
+        with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
+            shelf.put([item])
