@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from langgraph_agora.errors import ConfigError, RunError
+from langgraph_agora.memory.embedders import load_embedder
 from langgraph_agora.memory.filters import matches
 from langgraph_agora.memory.index import Limits
 from langgraph_agora.memory.items import Item
