@@ -145,6 +145,8 @@ class Display:
             for name, colour in (("given", "magenta"), ("withheld", "dim")):
                 for lesson in event[name]:
                     self.console.print(f"   [{colour}]lesson {name}[/]  {_line(lesson)}")
+        elif kind == "memory":
+            self.console.print(f"   [yellow]memory[/]  nothing was recalled: {_line(event['error'])}")
         elif kind == "judged":
             self._judged(event)
         elif kind == "reflection":

@@ -87,6 +87,7 @@ def test_lessons_patterns_and_unknown_outcomes_are_drawn():
         {"event": "judged", "number": 1, "success": None, "score": 0.0, "source": "validator", "why": "it hung"},
         {"event": "mined", "patterns": ["runs with no_plan fail"]},
         {"event": "mined", "patterns": []},
+        {"event": "memory", "error": "no server"},
         {"event": "lesson", "text": "Plan first.", "state": "active", "why": "It helps."},
     ):
         display.show({"agent": "reflection", **event})
@@ -97,6 +98,7 @@ def test_lessons_patterns_and_unknown_outcomes_are_drawn():
         "outcome unknown of attempt 1, by validator  it hung",
         "pattern  runs with no_plan fail",
         "pattern  no pattern",
+        "nothing was recalled: no server",
         "lesson active  Plan first.  It helps.",
     ):
         assert words in shown
