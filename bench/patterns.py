@@ -55,7 +55,7 @@ BARS = {
 def main() -> None:
     """Measure, store and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument("--seeds", type=int, default=400)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--small", action="store_true", help="a smoke test: five seeds, only printed")
     parser.add_argument("--dry", action="store_true", help="only print")
