@@ -1,6 +1,6 @@
 """Does mining report what is planted in synthetic logs, and nothing where nothing is? And a trend, changes alone?
 
-    .venv/bin/python bench/patterns.py [--seeds 100] [--first 0] [--small] [--dry]
+    .venv/bin/python bench/patterns.py [--seeds 400] [--first 0] [--small] [--dry]
 
 A log has 30 features with prevalences from 0.13 to 0.5 and a mild common factor. Null logs fail in 30 of 100 runs
 whatever holds; planted ones in 25, and in more (or fewer) where a planted condition holds. Every run also has seconds,
