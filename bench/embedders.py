@@ -122,8 +122,6 @@ def report(result: dict[str, Any]) -> str:
     ]
     return "\n".join(
         [
-            "## Embedders",
-            "",
             "30 rewordings of agent tasks against 15 hard negatives (the same words, another meaning), 15 easy ones.",
             "The near misses (the same subject, another task) count in their own column alone: no embedder of this",
             "size tells them from rewordings, so recall ranks, and two texts become one only from a cosine (near) that",

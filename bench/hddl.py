@@ -224,7 +224,6 @@ def report(result: Row) -> str:
     head = ["instance", "read, s", "plan, s", "steps", "verify", "aries-val", "up-aries, s", "steps"]
     versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
     return (
-        "### Problems of the planning competition in HDDL\n\n"
         f"The instances inside unified-planning; {result['seconds']} s of CPU each. Of {len(total)} with total order "
         f"{own} are solved, by up-aries {other} (its times are of the clock). Every plan is judged by `verify`, and by "
         f"aries-val as a second opinion. {TRAPS}\n\n{table(head, [cells(row) for row in rows])}\n\n"

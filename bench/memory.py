@@ -315,8 +315,6 @@ def report(found: Mapping[str, Any]) -> str:
     )
     return "\n".join(
         [
-            "## Memory",
-            "",
             f"Keeping items with given vectors ({DIMENSIONS} numbers, around 200 centres) and finding the {WANTED} "
             f"nearest of each of {QUERIES} others (20 for the InMemoryStore). CPU milliseconds of all threads, "
             f"medians; no embedding. The filter lets one of {KINDS} through. To open is to open and to search once. "

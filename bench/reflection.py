@@ -220,8 +220,6 @@ def report(result: Mapping[str, Any]) -> str:
     ]
     return "\n".join(
         [
-            "### Reflection: what lessons gain",
-            "",
             f"{result['runs']} runs with and without lessons on the same tasks; success, and the paired difference "
             f"with its 95 % interval, over all runs and over the last {LATE}. Lessons on trial are withheld in half of "
             "the runs, so the first number is what learning costs and brings together.",

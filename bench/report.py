@@ -18,6 +18,24 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+TITLES = {
+    "overhead": "One agent: CPU, requests, tokens",
+    "fanout": "Many agents at once",
+    "small-model": "A small model",
+    "consensus": "Consensus",
+    "negotiation": "Negotiation",
+    "auctions": "Auctions",
+    "games": "Games",
+    "hierarchy": "A team and its bound",
+    "hddl": "Problems of the planning competition in HDDL",
+    "planning": "Planning",
+    "patterns": "Patterns in logs of runs",
+    "reflection": "What lessons gain",
+    "memory": "Memory",
+    "embedders": "Embedders",
+    "lessons": "Lessons on trial",
+    "judging": "Judgements that are fitted",
+}  # Section -> its heading.
 PACKAGES = ("langgraph-agora", "langgraph", "langchain", "langchain-core", "langchain-openai", "openai", "pydantic")
 
 
@@ -74,7 +92,7 @@ def write_section(name: str, text: str) -> None:
         page += f"\n{begin}\n{end}\n"
     before, rest = page.split(begin, 1)
     PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}")
+    PAGE.write_text(f"{before}{begin}\n## {TITLES[name]}\n\n{text}\n{end}{rest.split(end, 1)[1]}")
 
 
 def cpu_seconds() -> float:
