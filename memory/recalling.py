@@ -30,6 +30,8 @@ class Recalled:
         >>> [one] = ranked([({"task": "Add 2 and 3", "success": True, "at": "2026-11-28"}, 0.9)], 1, now=1_795_824_000)
         >>> print(one)
         [recalled] "Add 2 and 3" succeeded on 2026-11-28.
+        >>> one["task"], one.relevance
+        ('Add 2 and 3', 0.9)
         >>> one.why
         'It is close to the task (0.90), from the same day, and it succeeded.'
     """
@@ -41,6 +43,10 @@ class Recalled:
     score: float
     why: str
     lexical: bool = False
+
+    def __getitem__(self, field: str) -> Any:
+        """A field of the experience."""
+        return self.experience[field]
 
     def __str__(self) -> str:
         """One line of quoted data, without what could break out of the quotes."""
