@@ -10,19 +10,18 @@ import os
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AgoraError, ConfigError, RunError, nearest
+from ..errors import AgoraError, ConfigError, nearest
 from .fields import SOURCES, checked_experience, checked_id, experience_filter, rank
 from .files import write_entries
 from .filters import matches
 from .items import Check, Item, Row
 from .lesson_memory import LessonMemory
-from .locks import Lock
 from .pruning import to_prune
 from .recalling import Recalled, epoch, ranked
 from .shelf import Shelf
@@ -75,9 +74,6 @@ class ExperienceMemory(LessonMemory):
         >>> print(memory.recall("Book a table in Milan", k=1)[0])  # doctest: +ELLIPSIS
         [recalled] "Book a table in Rome" succeeded on 20... Notes: "Calling worked."
     """
-
-    patience = 5.0
-    """Seconds to wait for another process that prunes, labels, forgets or changes a lesson."""
 
     def __init__(
         self,
@@ -370,36 +366,6 @@ class ExperienceMemory(LessonMemory):
         if self.shelf.note("shelf.embedder") is None:
             return np.zeros((len(rows), 1), np.float32)
         return self.shelf.vectors(rows)
-
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Read and change as one step, whatever other threads and processes do. Not to be entered twice.
-
-        Raises:
-            RunError: The folder cannot be written, or another process does not end its own such step.
-        """
-        with contextlib.ExitStack() as locks:
-            locks.enter_context(self._changing)
-            if self.shelf.path is not None:
-                lock = Lock(self.shelf.path / "changes.lock")
-                locks.callback(lock.drop)
-                self._take(lock)
-            yield
-
-    def _take(self, lock: Lock) -> None:
-        """Take a lock, with patience: who has it may have been stopped."""
-        end = time.monotonic() + self.patience
-        try:
-            while not lock.take():
-                if time.monotonic() >= end:
-                    raise RunError(
-                        f"Another process has held {lock.path} for {self.patience:g} s; nothing of this call is "
-                        "changed. Call again when it is done, or end it (`fuser` on that file names it)."
-                    )
-                time.sleep(0.01)
-        except OSError as error:
-            words = f"{self.shelf.path} cannot be written: {error.strerror}; make its folder writable."
-            raise RunError(words) from error
 
     def _evidence(self, experiences: Sequence[Mapping[str, Any]]) -> set[str]:
         """What lessons rest on that are not retired: the newest of it, so that half of what is kept can be new."""

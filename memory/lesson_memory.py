@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ..errors import RunError
 from .fields import checked_id, checked_lesson, checked_trial
 from .items import Row
+from .locks import Lock
 from .recalling import epoch
 from .shelf import Shelf
 from .spaces import EMBEDDED, LESSONS, TRIALS, lesson_item, trial_item
@@ -27,17 +30,26 @@ class LessonMemory:
         1
     """
 
+    patience = 5.0
+    """Seconds to wait for another process that prunes, labels, forgets or changes a lesson."""
+
     def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf
         self._changing = threading.Lock()
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Read and change as one step, whatever other threads do. Not to be entered twice.
+        """Read and change as one step, whatever other threads and processes do. Not to be entered twice.
 
-        `ExperienceMemory` keeps other processes out as well.
+        Raises:
+            RunError: The folder cannot be written, or another process does not end its own such step.
         """
-        with self._changing:
+        with contextlib.ExitStack() as locks:
+            locks.enter_context(self._changing)
+            if self.shelf.path is not None:
+                lock = Lock(self.shelf.path / "changes.lock")
+                locks.callback(lock.drop)
+                self._take(lock)
             yield
 
     def lessons(self) -> list[dict[str, Any]]:
@@ -146,6 +158,21 @@ class LessonMemory:
         if lesson != self.lesson(lesson["id"]):
             self.shelf.put([lesson_item(lesson)], unembedded=True)
         return lesson
+
+    def _take(self, lock: Lock) -> None:
+        """Take a lock, with patience: who has it may have been stopped."""
+        end = time.monotonic() + self.patience
+        try:
+            while not lock.take():
+                if time.monotonic() >= end:
+                    raise RunError(
+                        f"Another process has held {lock.path} for {self.patience:g} s; nothing of this call is "
+                        "changed. Call again when it is done, or end it (`fuser` on that file names it)."
+                    )
+                time.sleep(0.01)  # The kernel has no wait with a limit for such a lock.
+        except OSError as error:
+            words = f"{self.shelf.path} cannot be written: {error.strerror}; make its folder writable."
+            raise RunError(words) from error
 
 
 def _place(row: Row) -> tuple[float, float, int]:
